@@ -1,0 +1,27 @@
+"""kblocks: the building blocks of deep learning as Keras 3 layers and models.
+
+`import kblocks` registers every layer, model, loss and schedule, so that `.keras` files load
+without `custom_objects`. The side rooms (`data`, `text`, `metrics`, `distribute`, `export`,
+`plotting`, `recipes`) are imported on first use.
+"""
+
+import importlib
+from types import ModuleType
+
+from kblocks import layers
+
+__version__ = "0.1.0"
+
+_ON_FIRST_USE = ("data", "distribute", "export", "metrics", "plotting", "recipes", "text")
+
+__all__ = ["layers", *_ON_FIRST_USE]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ON_FIRST_USE:
+        return importlib.import_module(f"kblocks.{name}")
+    raise AttributeError(f"module 'kblocks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ON_FIRST_USE])

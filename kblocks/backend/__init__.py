@@ -1,0 +1,9 @@
+"""The ground room: what Keras' own operations cannot do well on every backend.
+
+Each function has one name here and one path per backend, chosen by `keras.backend.backend()`
+when it is called; TensorFlow, JAX and PyTorch are imported only then.
+"""
+
+from kblocks.backend.scan import scan
+
+__all__ = ["scan"]
