@@ -56,35 +56,35 @@ def _scan_tensorflow(
 ) -> tuple[Tree, Tree]:
     import tensorflow as tf
 
+    if tf.executing_eagerly():
+        return _scan_python(step, init, xs, length, reverse)
     init = tf.nest.map_structure(tf.convert_to_tensor, init)
-    xs_flat = [tf.convert_to_tensor(x) for x in tf.nest.flatten(xs)] if xs is not None else []
+    xs = tf.nest.map_structure(tf.convert_to_tensor, xs) if xs is not None else None
     # A static length where one is known: XLA sizes the stacks of the backward pass by it.
-    n = length if length is not None else (xs_flat[0].shape[0] or tf.shape(xs_flat[0])[0])
+    n = length
+    if n is None:
+        first = tf.nest.flatten(xs)[0]
+        n = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
 
     def at(t: Any) -> Tree:
-        return None if xs is None else tf.nest.pack_sequence_as(xs, [x[t] for x in xs_flat])
+        return None if xs is None else tf.nest.map_structure(lambda x: x[t], xs)
 
-    # What a step returns is learned from a trace whose operations are thrown away.
-    with tf.Graph().as_default() if False else _Probe() as probe:
-        specs, ys_structure = probe.outputs(step, init, xs, xs_flat)
-
-    arrays = [
-        tf.TensorArray(spec.dtype, size=n, element_shape=spec.shape, clear_after_read=False)
-        for spec in specs
-    ]
-    carry_flat = tf.nest.flatten(init)
-
-    def body(i: Any, carry: list, arrays: list) -> tuple:
-        t = n - 1 - i if reverse else i
-        new, y = step(tf.nest.pack_sequence_as(init, carry), at(t))
-        arrays = [a.write(t, v) for a, v in zip(arrays, tf.nest.flatten(y), strict=True)]
-        return i + 1, tf.nest.flatten(new), arrays
-
-    _, last, arrays = tf.while_loop(
-        lambda i, *_: i < n, body, (0, carry_flat, arrays), maximum_iterations=n
+    # What a step returns is learned from a trace that is thrown away.
+    probe = tf.function(lambda carry, t: step(carry, at(t)), autograph=False)
+    y_specs = probe.get_concrete_function(init, tf.TensorSpec((), tf.int32)).structured_outputs[1]
+    arrays = tf.nest.map_structure(
+        lambda spec: tf.TensorArray(spec.dtype, size=n, element_shape=spec.shape), y_specs
     )
-    ys = [a.stack() for a in arrays]
-    return tf.nest.pack_sequence_as(init, last), tf.nest.pack_sequence_as(ys_structure, ys)
+
+    def body(i: Any, carry: Tree, arrays: Tree) -> tuple[Any, Tree, Tree]:
+        t = n - 1 - i if reverse else i
+        carry, y = step(carry, at(t))
+        return i + 1, carry, tf.nest.map_structure(lambda a, v: a.write(t, v), arrays, y)
+
+    _, carry, arrays = tf.while_loop(
+        lambda i, *_: i < n, body, (0, init, arrays), maximum_iterations=n
+    )
+    return carry, tf.nest.map_structure(lambda a: a.stack(), arrays)
 
 
 def _scan_python(
