@@ -1,0 +1,62 @@
+# `make help` lists the targets. Each installs what it needs into .venv, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Two processes, each with TensorFlow: as many as two cores carry.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
+SOURCES := setup.cfg pyproject.toml
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format check test parity bench demo tables
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.dev  ## Create .venv and install the package with its development tools
+	@echo "Ready: $(BIN)/kblocks --help, make demo, make test"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else \
+	  f"kblocks needs Python 3.11 to 3.13, and {sys.executable} is {sys.version.split()[0]}: make setup PYTHON=python3.13")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.dev: $(SOURCES) | $(BIN)/python
+	@echo "Installing kblocks and its tools into $(VENV) (TensorFlow: about 700 MB, once)"
+	@$(PIP) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.parity: $(VENV)/.dev
+	@echo "Installing the other backends and the peers into $(VENV)"
+	@$(PIP) --editable ".[dev,parity,bench]"
+	@touch $@
+
+lint: $(VENV)/.dev  ## Format, lint, types and the floors' imports, checked
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+check: $(VENV)/.dev  ## The quick tests, under 2 minutes
+	@$(PYTEST) -m "not slow and not parity"
+
+test: $(VENV)/.dev  ## All tests that need no peer, under 10 minutes on two cores
+	@$(PYTEST) -m "not parity"
+
+parity: $(VENV)/.parity  ## JAX, PyTorch and the peers give the same, under 10 minutes
+	@$(PYTEST) -m parity
+
+bench: $(VENV)/.parity  ## kblocks against its peers, side by side
+	@$(BIN)/python -m benchmarks
+
+tables: $(VENV)/.dev  ## Write the README's tables anew from results/
+	@$(BIN)/python tools/readme_tables.py
+
+demo: $(VENV)/.dev  ## Train a small translator, look at it, export it, translate; about 5 minutes
+	@$(BIN)/python tools/demo.py
