@@ -1,0 +1,11 @@
+"""Pictures of what a model does: attention, gates, learning curves.
+
+Each function returns a `matplotlib.figure.Figure` and, given a `path`, writes it there as PNG,
+whole or not at all. None of them touches pyplot, so they work without a display and in threads.
+"""
+
+from kblocks.plotting.attention import plot_attention
+from kblocks.plotting.curves import plot_curves
+from kblocks.plotting.gates import plot_gates
+
+__all__ = ["plot_attention", "plot_curves", "plot_gates"]

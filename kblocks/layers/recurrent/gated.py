@@ -1,0 +1,124 @@
+"""What the sequence layers with gates have in common: asking for the gates, and the loop for it."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kblocks.backend import scan
+from kblocks.layers.recurrent.checks import check_sequences
+
+
+class GatedLayer(keras.layers.RNN):
+    """Stands before Keras' own layer in the bases; the cell has `step(inputs, states, training)`.
+
+    With `return_gates` the layer's output is followed by one named tuple of gates, each
+    (batch, time, units), in the order of the steps taken, zero where a step was masked.
+    """
+
+    gates_type: Any = None
+    return_gates = False
+
+    def _set_up_gates(self, return_gates: bool, use_cudnn: bool | str, cudnn_can: bool) -> None:
+        if use_cudnn not in ("auto", True, False):
+            raise ValueError(f"`use_cudnn` must be 'auto', True or False, got {use_cudnn!r}.")
+        if return_gates or not cudnn_can:
+            if use_cudnn is True:
+                raise ValueError(
+                    "`use_cudnn` must be 'auto' or False with peepholes or gates, got True."
+                )
+            use_cudnn = False
+        self.use_cudnn = use_cudnn
+        self.return_gates = return_gates
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        super().build(sequences_shape, initial_state_shape)
+        self._features = sequences_shape[-1]
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool = False,
+    ) -> Any:
+        check_sequences(sequences, self._features)
+        outputs = super().call(
+            sequences, initial_state=initial_state, mask=mask, training=training
+        )
+        if not self.return_gates:
+            return outputs
+        gates, self._gates = self._gates, None
+        outputs = outputs if self.return_state else (outputs,)
+        return (*outputs, gates)
+
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> tuple[Any, Any, list[Any]]:
+        if not self.return_gates:
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+        output, outputs, states, self._gates = self._explicit_loop(
+            sequences, initial_state, mask, training
+        )
+        return output, outputs, states
+
+    def _explicit_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool
+    ) -> tuple[Any, Any, list[Any], Any]:
+        """The cell's own step at every time, masked as Keras does."""
+        xs = [ops.swapaxes(sequences, 0, 1)]  # (time, batch, features)
+        if mask is not None:
+            mask = keras.tree.flatten(mask)[0]
+            xs.append(ops.expand_dims(ops.swapaxes(ops.cast(mask, "bool"), 0, 1), -1))
+        if self.go_backwards:
+            xs = [ops.flip(x, axis=0) for x in xs]
+
+        def step(carry: Any, x: Any) -> tuple[Any, Any]:
+            states, output = carry
+            new_states, gates = self.cell.step(x[0], states, training=training)
+            if mask is None:
+                return (new_states, new_states[0]), (new_states[0], gates)
+            new_output = ops.where(x[1], new_states[0], output)
+            new_states = [ops.where(x[1], n, s) for n, s in zip(new_states, states, strict=True)]
+            shown = ops.where(x[1], new_output, 0) if self.zero_output_for_mask else new_output
+            gates = type(gates)(*(ops.where(x[1], gate, 0) for gate in gates))
+            return (new_states, new_output), (shown, gates)
+
+        states = [ops.copy(state) for state in initial_state]
+        (states, _), (outputs, gates) = scan(step, (states, ops.zeros_like(states[0])), xs)
+        gates = type(gates)(*(ops.swapaxes(gate, 0, 1) for gate in gates))
+        return outputs[-1], ops.swapaxes(outputs, 0, 1), states, gates
+
+    @property
+    def zero_output_for_mask(self) -> bool:
+        return self._zero_output_for_mask
+
+    @zero_output_for_mask.setter
+    def zero_output_for_mask(self, value: bool) -> None:
+        # Bidirectional sets this attribute on the layers that it wraps, whatever their mask.
+        if self.return_gates:
+            raise ValueError(
+                "`return_gates=True` cannot be used inside Bidirectional, which passes on sequences "
+                "and states only: ask two layers for their gates, one with `go_backwards=True`."
+            )
+        self._zero_output_for_mask = value
+
+    def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        shapes = super().compute_output_shape(sequences_shape, initial_state_shape)
+        if not self.return_gates:
+            return shapes
+        shapes = shapes if self.return_state else (shapes,)
+        gate = (*sequences_shape[:2], self.units)
+        return (*shapes, self.gates_type(*(gate for _ in self.gates_type._fields)))
+
+    def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        masks = super().compute_mask(sequences, mask)
+        if not self.return_gates:
+            return masks
+        mask = keras.tree.flatten(mask)[0]
+        masks = masks if self.return_state else [masks]
+        return [*masks, self.gates_type(*(mask for _ in self.gates_type._fields))]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "return_gates": self.return_gates}
