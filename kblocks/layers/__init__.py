@@ -1,5 +1,34 @@
 """The blocks: Keras layers that read like their equations."""
 
+from kblocks.layers.attention import (
+    AdditiveScore,
+    AlignmentScore,
+    Attention,
+    BahdanauAttention,
+    ContentScore,
+    DotScore,
+    GeneralScore,
+    LocationScore,
+    LuongAttention,
+    ScaledDotScore,
+)
 from kblocks.layers.recurrent import GRU, LSTM, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell
 
-__all__ = ["GRU", "LSTM", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "AdditiveScore",
+    "AlignmentScore",
+    "Attention",
+    "BahdanauAttention",
+    "ContentScore",
+    "DotScore",
+    "GRUCell",
+    "GeneralScore",
+    "LSTMCell",
+    "LocationScore",
+    "LuongAttention",
+    "ScaledDotScore",
+    "SimpleRNN",
+    "SimpleRNNCell",
+]

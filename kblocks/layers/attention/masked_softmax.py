@@ -1,0 +1,54 @@
+"""The normalisation of alignment scores under masks."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+_LOWEST = -1e30  # finite, so that a row without any position left is no NaN
+
+Tensor = Any
+
+
+def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Softmax over the last axis, zero where `mask` is false, all zeros where nothing is left.
+
+    Half-precision scores are normalised in float32, and the weights come back in float32.
+
+    Args:
+        scores: Scores (batch, target, source).
+        mask: Booleans that broadcast to `scores`, true where attention may go.
+
+    Returns:
+        Weights of the shape of `scores`, float32 or float64.
+    """
+    if keras.backend.standardize_dtype(scores.dtype) in ("float16", "bfloat16"):
+        scores = ops.cast(scores, "float32")
+    if mask is None:
+        return ops.softmax(scores, axis=-1)
+    weights = ops.softmax(ops.where(mask, scores, ops.full_like(scores, _LOWEST)), axis=-1)
+    return ops.where(mask, weights, ops.zeros_like(weights))
+
+
+def combine_masks(*masks: Tensor | None) -> Tensor | None:
+    """The conjunction of masks, as booleans (batch, target or 1, source).
+
+    Args:
+        masks: Each `None`, (batch, source) or (batch, target, source).
+
+    Returns:
+        The mask, or `None` where every mask is.
+    """
+    combined = None
+    for mask in masks:
+        if mask is None:
+            continue
+        if len(mask.shape) not in (2, 3):
+            raise ValueError(
+                "`attention_mask` must have shape (batch, source) or (batch, target, source), "
+                f"got {tuple(mask.shape)}."
+            )
+        mask = ops.cast(mask, "bool")
+        mask = ops.expand_dims(mask, 1) if len(mask.shape) == 2 else mask
+        combined = mask if combined is None else ops.logical_and(combined, mask)
+    return combined
