@@ -20,10 +20,13 @@ _OF_THE_CELL = (
     "recurrent_dropout",
     "seed",
 )
+_SHARED = ("dtype", "trainable")
 
 
 def cell_arguments(layer_arguments: dict[str, Any]) -> dict[str, Any]:
-    """Take the cell's arguments out of `layer_arguments`, and the dtype and trainable with them."""
-    chosen = {name: layer_arguments.pop(name) for name in _OF_THE_CELL if name in layer_arguments}
-    shared = {name: layer_arguments[name] for name in ("dtype", "trainable") if name in layer_arguments}
-    return {**chosen, **shared}
+    """Take the cell's arguments out of `layer_arguments`, with a copy of those it shares."""
+    arguments = {
+        name: layer_arguments.pop(name) for name in _OF_THE_CELL if name in layer_arguments
+    }
+    shared = {name: layer_arguments[name] for name in _SHARED if name in layer_arguments}
+    return arguments | shared

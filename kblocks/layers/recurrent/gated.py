@@ -6,10 +6,10 @@ import keras
 from keras import ops
 
 from kblocks.backend import scan
-from kblocks.layers.recurrent.checks import check_sequences
+from kblocks.layers.recurrent.checked import CheckedLayer
 
 
-class GatedLayer(keras.layers.RNN):
+class GatedLayer(CheckedLayer):
     """Stands before Keras' own layer in the bases; the cell has `step(inputs, states, training)`.
 
     With `return_gates` the layer's output is followed by one named tuple of gates, each
@@ -18,6 +18,7 @@ class GatedLayer(keras.layers.RNN):
 
     gates_type: Any = None
     return_gates = False
+    _gates: Any = None
 
     def _set_up_gates(self, return_gates: bool, use_cudnn: bool | str, cudnn_can: bool) -> None:
         if use_cudnn not in ("auto", True, False):
@@ -30,11 +31,6 @@ class GatedLayer(keras.layers.RNN):
             use_cudnn = False
         self.use_cudnn = use_cudnn
         self.return_gates = return_gates
-        self.input_spec = keras.layers.InputSpec(ndim=3)
-
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        super().build(sequences_shape, initial_state_shape)
-        self._features = sequences_shape[-1]
 
     def call(
         self,
@@ -43,10 +39,8 @@ class GatedLayer(keras.layers.RNN):
         mask: Any = None,
         training: bool = False,
     ) -> Any:
-        check_sequences(sequences, self._features)
-        outputs = super().call(
-            sequences, initial_state=initial_state, mask=mask, training=training
-        )
+        """Run the layer; arguments and outputs are in the docstring of the class."""
+        outputs = super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if not self.return_gates:
             return outputs
         gates, self._gates = self._gates, None
@@ -56,6 +50,7 @@ class GatedLayer(keras.layers.RNN):
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
+        """The last output, all outputs and the last states; the gates are kept for `call`."""
         if not self.return_gates:
             return super().inner_loop(sequences, initial_state, mask, training=training)
         output, outputs, states, self._gates = self._explicit_loop(
@@ -90,21 +85,18 @@ class GatedLayer(keras.layers.RNN):
         gates = type(gates)(*(ops.swapaxes(gate, 0, 1) for gate in gates))
         return outputs[-1], ops.swapaxes(outputs, 0, 1), states, gates
 
-    @property
-    def zero_output_for_mask(self) -> bool:
-        return self._zero_output_for_mask
-
-    @zero_output_for_mask.setter
-    def zero_output_for_mask(self, value: bool) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         # Bidirectional sets this attribute on the layers that it wraps, whatever their mask.
-        if self.return_gates:
+        if name == "zero_output_for_mask" and self.return_gates:
             raise ValueError(
-                "`return_gates=True` cannot be used inside Bidirectional, which passes on sequences "
-                "and states only: ask two layers for their gates, one with `go_backwards=True`."
+                "`return_gates=True` cannot be used inside Bidirectional, which passes on "
+                "sequences and states only: ask two layers for their gates, one with "
+                "`go_backwards=True`."
             )
-        self._zero_output_for_mask = value
+        super().__setattr__(name, value)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
+        """The shapes of what a call returns."""
         shapes = super().compute_output_shape(sequences_shape, initial_state_shape)
         if not self.return_gates:
             return shapes
@@ -113,6 +105,7 @@ class GatedLayer(keras.layers.RNN):
         return (*shapes, self.gates_type(*(gate for _ in self.gates_type._fields)))
 
     def compute_mask(self, sequences: Any, mask: Any) -> Any:
+        """The mask with each output that has a time axis."""
         masks = super().compute_mask(sequences, mask)
         if not self.return_gates:
             return masks
@@ -121,4 +114,5 @@ class GatedLayer(keras.layers.RNN):
         return [*masks, self.gates_type(*(mask for _ in self.gates_type._fields))]
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
         return {**super().get_config(), "return_gates": self.return_gates}

@@ -47,8 +47,8 @@ class GRU(GatedLayer, keras.layers.GRU):
     >>> import kblocks
     >>> layer = kblocks.layers.GRU(4, return_gates=True)
     >>> output, gates = layer(np.ones((2, 5, 3), "float32"))
-    >>> output.shape, gates.update.shape
-    (TensorShape([2, 4]), TensorShape([2, 5, 4]))
+    >>> tuple(output.shape), tuple(gates.update.shape)
+    ((2, 4), (2, 5, 4))
 
     References:
         Cho et al. (2014), "Learning Phrase Representations using RNN Encoder-Decoder for

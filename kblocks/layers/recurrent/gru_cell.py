@@ -131,6 +131,7 @@ class GRUCell(keras.layers.GRUCell):
         return [h], gates
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        """The new state, as the output and in a list."""
         [h], _ = self.step(inputs, states, training)
         return h, [h]
 

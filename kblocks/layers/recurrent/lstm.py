@@ -46,8 +46,8 @@ class LSTM(GatedLayer, keras.layers.LSTM):
     >>> import kblocks
     >>> layer = kblocks.layers.LSTM(4, return_sequences=True, return_gates=True)
     >>> outputs, gates = layer(np.ones((2, 5, 3), "float32"))
-    >>> gates.forget.shape
-    TensorShape([2, 5, 4])
+    >>> tuple(gates.forget.shape)
+    (2, 5, 4)
 
     References:
         Hochreiter and Schmidhuber (1997), "Long Short-Term Memory"; Gers et al. (2000), "Learning
@@ -70,7 +70,9 @@ class LSTM(GatedLayer, keras.layers.LSTM):
 
     @property
     def peepholes(self) -> bool:
+        """Whether the gates see the memory."""
         return self.cell.peepholes
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
         return {**super().get_config(), "peepholes": self.peepholes}

@@ -68,7 +68,7 @@ class LSTMCell(keras.layers.LSTMCell):
     >>> gates = cell.gates(x, h)
     >>> bool(np.allclose(c_new, gates.forget * c + gates.input * gates.candidate))
     True
-    >>> cell.weights_of("forget").b.numpy().tolist()
+    >>> [float(b) for b in cell.weights_of("forget").b]
     [1.0, 1.0, 1.0, 1.0]
 
     References:
@@ -90,6 +90,7 @@ class LSTMCell(keras.layers.LSTMCell):
         self.dropout_mask_count = None  # one mask for all gates
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for inputs of (batch, features)."""
         super().build(input_shape)
         if self.peepholes:
             self.peephole_kernel = self.add_weight(
@@ -132,6 +133,7 @@ class LSTMCell(keras.layers.LSTMCell):
         return [h, c], gates
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        """The new state as the output, and the list of state and memory."""
         [h, c], _ = self.step(inputs, states, training)
         return h, [h, c]
 
@@ -149,4 +151,5 @@ class LSTMCell(keras.layers.LSTMCell):
         return Weights(self.recurrent_kernel[:, columns], self.kernel[:, columns], bias)
 
     def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
         return {**super().get_config(), "peepholes": self.peepholes}

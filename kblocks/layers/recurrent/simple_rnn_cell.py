@@ -1,6 +1,6 @@
-"""The simple recurrent network of Elman (1990), "Finding Structure in Time", doi:10.1207/s15516709cog1402_1.
+"""The simple recurrent network of Elman (1990), doi:10.1207/s15516709cog1402_1.
 
-    h_t = tanh(W_h h_{t-1} + W_x x_t + b)
+h_t = tanh(W_h h_{t-1} + W_x x_t + b)
 """
 
 from typing import Any, NamedTuple
@@ -50,8 +50,8 @@ class SimpleRNNCell(keras.layers.SimpleRNNCell):
     >>> import kblocks
     >>> cell = kblocks.layers.SimpleRNNCell(4)
     >>> output, [h] = cell(np.ones((2, 3), "float32"), cell.get_initial_state(2))
-    >>> output.shape
-    TensorShape([2, 4])
+    >>> tuple(output.shape)
+    (2, 4)
 
     References:
         Elman (1990), "Finding Structure in Time".
@@ -64,6 +64,7 @@ class SimpleRNNCell(keras.layers.SimpleRNNCell):
         super().__init__(units, dropout=dropout, recurrent_dropout=recurrent_dropout, **kwargs)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        """The new state, as the output and in a list."""
         x, h = inputs, states[0]
         if training and self.dropout:
             x = x * self.get_dropout_mask(x)
