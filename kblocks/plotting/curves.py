@@ -54,7 +54,8 @@ def plot_curves(
     if not epochs.size:
         raise ValueError("`log` must hold at least one epoch, and is empty.")
     figure = Figure(figsize=(5.2 * len(wanted), 3.8), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(wanted), squeeze=False)[0], wanted, strict=True):
+    panels = figure.subplots(1, len(wanted), sharex=True, squeeze=False)[0]
+    for axes, name in zip(panels, wanted, strict=True):
         _draw(axes, name.removeprefix("val_"), epochs, columns)
     if title:
         figure.suptitle(title, parse_math=False)
