@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kblocks.decoding import tokens
+from kblocks import tokens
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from kblocks.decoding import tokens
+from kblocks import tokens
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,

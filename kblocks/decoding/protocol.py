@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import keras
 
-from kblocks.decoding import tokens
+from kblocks import tokens
 
 Tree = Any
 Tensor = Any

@@ -1,0 +1,5 @@
+"""Models built of the blocks."""
+
+from kblocks.models.translation import BahdanauTranslator, LuongTranslator
+
+__all__ = ["BahdanauTranslator", "LuongTranslator"]

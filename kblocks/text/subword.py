@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from kblocks.decoding import tokens
+from kblocks import tokens
 
 
 _DROP_BYTE_ORDER_MARK = "FEFF\t\n"
@@ -48,7 +48,7 @@ def clean(sentences: Any) -> tf.Tensor:
 class SubwordVocabulary(tf.Module):
     """A subword vocabulary whose `encode` and `decode` run in the graph.
 
-    Ids are those of `kblocks.decoding.tokens`: padding 0, unknown 1, start 2, end 3.
+    Ids are those of `kblocks.tokens`: padding 0, unknown 1, start 2, end 3.
 
     Args:
         model: A serialised SentencePiece model, as `train` and `load` bring it.

@@ -1,0 +1,7 @@
+"""Encoder-decoders that translate."""
+
+from kblocks.models.translation.bahdanau import BahdanauTranslator
+from kblocks.models.translation.luong import LuongTranslator
+from kblocks.models.translation.translator import Translator
+
+__all__ = ["BahdanauTranslator", "LuongTranslator", "Translator"]
