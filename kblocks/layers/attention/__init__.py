@@ -7,6 +7,8 @@ from kblocks.layers.attention.bahdanau_attention import BahdanauAttention
 from kblocks.layers.attention.content_score import ContentScore
 from kblocks.layers.attention.dot_score import DotScore
 from kblocks.layers.attention.general_score import GeneralScore
+from kblocks.layers.attention.hard_attention import HardAttention
+from kblocks.layers.attention.local_attention import LocalAttention
 from kblocks.layers.attention.location_score import LocationScore
 from kblocks.layers.attention.luong_attention import LuongAttention
 from kblocks.layers.attention.scaled_dot_score import ScaledDotScore
@@ -19,6 +21,8 @@ __all__ = [
     "ContentScore",
     "DotScore",
     "GeneralScore",
+    "HardAttention",
+    "LocalAttention",
     "LocationScore",
     "LuongAttention",
     "ScaledDotScore",

@@ -15,6 +15,7 @@ from keras import ops
 
 from kblocks.layers.attention.alignment_score import AlignmentScore, Tensor
 from kblocks.layers.attention.checks import check_positive
+from kblocks.layers.attention.masked_softmax import wide
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -78,7 +79,6 @@ class ContentScore(AlignmentScore):
 
 
 def _unit_vectors(x: Tensor) -> Tensor:
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    x = ops.cast(x, "float32") if dtype in ("float16", "bfloat16") else x
-    squared_norm = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    return ops.cast(x * ops.rsqrt(ops.maximum(squared_norm, 1e-24)), dtype)
+    y = wide(x)
+    squared_norm = ops.sum(ops.square(y), axis=-1, keepdims=True)
+    return ops.cast(y * ops.rsqrt(ops.maximum(squared_norm, 1e-24)), x.dtype)

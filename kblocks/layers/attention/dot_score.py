@@ -1,6 +1,6 @@
 """The dot-product score of Luong, Pham and Manning (2015), https://arxiv.org/abs/1508.04025.
 
-score(q, k) = q^T k        (equation 8)
+score(q, k) = q^T k        (section 3.1)
 """
 
 import keras
@@ -36,7 +36,7 @@ class DotScore(AlignmentScore):
 
     References:
         Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-        Translation", equation 8.
+        Translation", section 3.1.
     """
 
     same_features = True

@@ -1,6 +1,6 @@
 """The general, or bilinear, score of Luong, Pham and Manning (2015), https://arxiv.org/abs/1508.04025.
 
-score(q, k) = q^T W k        (equation 8)
+score(q, k) = q^T W k        (section 3.1)
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class GeneralScore(AlignmentScore):
 
     References:
         Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-        Translation", equation 8.
+        Translation", section 3.1.
     """
 
     def __init__(self, kernel_initializer: Any = "glorot_uniform", **kwargs: Any) -> None:

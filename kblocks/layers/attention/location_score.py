@@ -1,6 +1,6 @@
 """The location-based score of Luong, Pham and Manning (2015), https://arxiv.org/abs/1508.04025.
 
-score(q, s) = (W q)_s        (equation 9: a_t = softmax(W_a h_t))
+score(q, s) = (W q)_s        (equation 8: a_t = softmax(W_a h_t))
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ class LocationScore(AlignmentScore):
 
     References:
         Luong, Pham and Manning (2015), "Effective Approaches to Attention-based Neural Machine
-        Translation", equation 9.
+        Translation", equation 8.
     """
 
     def __init__(

@@ -10,6 +10,12 @@ _LOWEST = -1e30  # finite, so that a row without any position left is no NaN
 Tensor = Any
 
 
+def wide(x: Tensor) -> Tensor:
+    """`x` in float32 where it comes in half precision, else as it is."""
+    half = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return ops.cast(x, "float32") if half else x
+
+
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the last axis, zero where `mask` is false, all zeros where nothing is left.
 
@@ -22,12 +28,17 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     Returns:
         Weights of the shape of `scores`, float32 or float64.
     """
-    if keras.backend.standardize_dtype(scores.dtype) in ("float16", "bfloat16"):
-        scores = ops.cast(scores, "float32")
+    scores = wide(scores)
     if mask is None:
         return ops.softmax(scores, axis=-1)
-    weights = ops.softmax(ops.where(mask, scores, ops.full_like(scores, _LOWEST)), axis=-1)
-    return ops.where(mask, weights, ops.zeros_like(weights))
+    weights = ops.softmax(ops.where(mask, scores, _LOWEST), axis=-1)
+    return ops.where(mask, weights, 0.0)
+
+
+def masked_log_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The logarithm of `masked_softmax`, with a very low number in place of minus infinity."""
+    scores = wide(scores)
+    return ops.log_softmax(scores if mask is None else ops.where(mask, scores, _LOWEST), axis=-1)
 
 
 def combine_masks(*masks: Tensor | None) -> Tensor | None:
