@@ -40,7 +40,7 @@ def plot_gates(
     >>> import numpy as np
     >>> from kblocks.plotting import plot_gates
     >>> figure = plot_gates({"forget": np.full((2, 3), 0.5)}, ["Guten", "Tag"])
-    >>> figure.axes[0].get_title()
+    >>> figure.axes[0].get_title(loc="left")
     'forget'
     """
     panels = {name: np.asarray(values, dtype="float32") for name, values in gates.items()}

@@ -1,0 +1,33 @@
+"""Starts the command `kblocks` without the notes that TensorFlow prints while it is imported.
+
+They come before any setting of TensorFlow counts, and from inside `import kblocks`: so this module
+stands beside the package. With `--debug`, or with a TF_CPP_MIN_LOG_LEVEL of one's own, they stay.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+def main() -> None:
+    """Import the command, quietly, and run it."""
+    loud = "--debug" in sys.argv or "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.nullcontext() if loud else _stderr_aside():
+        from kblocks import cli
+    cli.main()
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """The process's stderr, TensorFlow's C++ included, goes nowhere for a while."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
