@@ -8,11 +8,31 @@ On the JAX and PyTorch backends (`make parity`) the same call checks the forward
 gradients alone.
 """
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+
+from tests.contract import errors, masks, numeric, saving, shapes, training
+from tests.contract.case import Case, is_float
+
+CHECKS: dict[str, Callable[[Case], None]] = {
+    "forward": numeric.check_forward,
+    "gradients": numeric.check_gradients,
+    "shapes": shapes.check_shapes,
+    "mask": masks.check_mask,
+    "config": saving.check_config,
+    "policies": numeric.check_policies,
+    "xla": numeric.check_xla,
+    "replicas": training.check_replicas,
+    "randomness": training.check_randomness,
+    "errors": errors.check_errors,
+    "keras_file": saving.check_keras_file,
+    "saved_model": saving.check_saved_model,
+}
+ON_EVERY_BACKEND = ("forward", "gradients")
 
 Inputs = np.ndarray | Mapping[str, Any]
 
@@ -75,8 +95,8 @@ def check_layer(
             0.5.
         any_size: Inputs whose last axis may change after the layer was built.
         bad_inputs: Pairs of changed inputs and the name that the ValueError's message must hold,
-            beside what is tried by itself: of each float array one axis more, one axis less, another
-            last axis, strings.
+            beside what is tried by itself: of each float array one axis more, one axis less,
+            another last axis, strings.
         bad_arguments: Changed constructor arguments, one each, beside what is tried by itself: 0
             and -1 for each integer in `arguments` except `seed`, -0.1 and 1.5 for each `dropout`.
             The ValueError names the argument and shows the value.
@@ -85,4 +105,44 @@ def check_layer(
     Raises:
         AssertionError: A promise is broken; the message names the layer and the check.
     """
-    raise NotImplementedError
+    single = isinstance(inputs, np.ndarray)
+    # The harness knows one array by the name `inputs`, whatever the layer calls it.
+    named = {"inputs": inputs} if single else dict(inputs)
+    case = Case(
+        layer_class,
+        arguments,
+        keras.tree.map_structure(_tested_dtype, named),
+        single,
+        reference,
+        call=call or {},
+        mask={"inputs": mask} if isinstance(mask, np.ndarray) else dict(mask or {}),
+        output_mask=output_mask,
+        left_padded=left_padded,
+        reversed_output=reversed_output,
+        free=free or {},
+        zero_gradients=zero_gradients or {},
+        stochastic=stochastic,
+        any_size=any_size,
+        bad_inputs=bad_inputs,
+        bad_arguments=bad_arguments,
+    )
+    names = CHECKS if keras.backend.backend() == "tensorflow" else ON_EVERY_BACKEND
+    unknown = set(skip or {}) - set(CHECKS)
+    assert not unknown, f"skip names {sorted(unknown)}; there are {sorted(CHECKS)}"
+    broken = {}
+    for name in names:
+        if name in (skip or {}):
+            continue
+        try:
+            CHECKS[name](case)
+        except AssertionError as error:
+            broken[name] = str(error)
+        except Exception:
+            broken[name] = traceback.format_exc()
+    lines = "".join(f"\n  {name}: {message}" for name, message in broken.items())
+    assert not broken, f"{layer_class.__name__} breaks the block contract:{lines}"
+
+
+def _tested_dtype(array: Any) -> np.ndarray:
+    array = np.asarray(array)
+    return array.astype("float32") if is_float(array) else array
