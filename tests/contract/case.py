@@ -98,6 +98,8 @@ class Case:
         self, weights: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None
     ) -> list[np.ndarray]:
         """The reference's outputs, flat."""
+        if not self.weights:
+            self.built()
         given = dict(self.inputs if inputs is None else inputs)
         given = keras.tree.map_structure(as_float64, given)
         given = next(iter(given.values())) if self.single else given
@@ -118,7 +120,12 @@ class Case:
 
     def repack(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         """Values by path in the structure of the inputs."""
-        return keras.tree.pack_sequence_as(self.inputs, [flat[path] for path in self.flat()])
+        leaves = iter([flat[path] for path in self.flat()])
+        # Input by input: as a whole the dict would come back in the order of its sorted names.
+        return {
+            name: keras.tree.map_structure(lambda _: next(leaves), value)
+            for name, value in self.inputs.items()
+        }
 
     def constructor(self) -> list[str]:
         """The names of the constructor's own arguments."""
