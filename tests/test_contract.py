@@ -1,5 +1,6 @@
 """The harness can fail: a sound layer passes every check, and each defect is caught by its own."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from kblocks.backend import scan
-from tests.contract import CHECKS, check_layer
+from tests.contract import CHECKS, check_layer, gathering
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -102,6 +103,7 @@ def test_a_sound_layer_passes() -> None:
         left_padded=True,
         bad_inputs=[({"inputs": X[0]}, "inputs")],
         bad_arguments=[{"units": 2.5}],
+        skip={"keras_file": "the fresh process knows only what `import kblocks` registers"},
     )
 
 
@@ -248,8 +250,8 @@ DEFECTS = [
     (WrongActivation, "forward", "off by"),
     (StoppedGradient, "gradients", "along a random direction"),
     (FrozenBias, "gradients", "the gradient of bias is zero"),
-    (FixedTime, "shapes", "reshape"),
-    (WrongOutputShape, "shapes", "compute_output_shape"),
+    (FixedTime, "shapes", "compute_output_shape: (4, 5, 5), not [(5, 4, 5)]"),
+    (WrongOutputShape, "shapes", "symbolic shape (None, None, 6), but (3, 4, 5) came"),
     (NoBuild, "shapes", "`build` makes 3 weights, the call 4"),
     (LeakingPadding, "mask", "right-padded row 1: padding changes it"),
     (IgnoredMask, "mask", "left-padded row 1: padding changes it"),
@@ -261,7 +263,7 @@ DEFECTS = [
     (HalfInfinity, "policies", "mixed_float16"),
     (LoopByValue, "xla", "XLA"),
     (SummedOverReplicas, "replicas", "not"),
-    (RandomInference, "randomness", "inference"),
+    (RandomInference, "randomness", "training twice"),
     (NoDropout, "randomness", "nothing was drawn"),
     (DropoutAlways, "randomness", "inference with"),
     (UncheckedInputs, "errors", "instead of a ValueError"),
@@ -291,3 +293,31 @@ def test_a_zero_gradient_must_be_said_and_be_true() -> None:
         check_echo(Echo, only="gradients", zero_gradients={"bias": "it is a whim"})
     with pytest.raises(AssertionError, match="zero_gradients names"):
         check_echo(Echo, only="gradients", zero_gradients={"gamma": "there is none"})
+
+
+def test_fresh_processes_catch_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "_directory", tmp_path)
+
+    def dense_reference(weights: dict, inputs: np.ndarray, units: int) -> np.ndarray:
+        return inputs @ weights["kernel"] + weights["bias"]
+
+    kept = ("keras_file", "saved_model")
+    skip = {name: "only the files matter here" for name in CHECKS if name not in kept}
+    for _ in range(2):
+        check_layer(keras.layers.Dense, {"units": 5}, X, dense_reference, skip=skip)
+    check_layer(Echo, {"units": 5}, X, echo_reference, skip=skip)
+    for kind in gathering.KINDS:
+        outputs = tmp_path / kind / "001_Dense" / "outputs.npz"
+        gathering.write_arrays(outputs, {k: v + 0.1 for k, v in np.load(outputs).items()})
+    with pytest.raises(AssertionError) as caught:
+        gathering.finish()
+    lines = [
+        line for line in str(caught.value).splitlines() if line.split(":")[0] in gathering.KINDS
+    ]
+    assert [line.split(":")[:2] for line in lines] == [
+        ["keras_files", " 001_Dense"],
+        ["keras_files", " 002_Echo"],  # not among what `import kblocks` registers
+        ["saved_models", " 001_Dense"],
+    ]

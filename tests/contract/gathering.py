@@ -33,12 +33,17 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     np.savez(path, **arrays)
 
 
-def finish() -> list[str]:
-    """Loads all that was gathered; one line for each difference or failure."""
+def finish() -> None:
+    """Loads all that was gathered.
+
+    Raises:
+        AssertionError: With a line for each case that fails or differs, naming the layer.
+    """
     if _directory is None:
-        return []
+        return
     roots = [_directory / kind for kind in KINDS if (_directory / kind).exists()]
-    return load_in_fresh_processes(roots)
+    problems = load_in_fresh_processes(roots)
+    assert not problems, "In fresh processes:\n" + "\n".join(problems)
 
 
 def load_in_fresh_processes(roots: list[Path]) -> list[str]:
