@@ -1,5 +1,6 @@
 """The pictures: what stands in them, that they are written whole, and that wrong input is told."""
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_attention_labels_do_not_overlap(length):
     figure = plot_attention(np.eye(length), ["▁Übersicht"] * length, ["▁größere"] * length)
     figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    assert all(upper.y0 >= lower.y1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+    assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))
     ticks = figure.axes[0].get_xticklabels()
     heights = [label.get_fontsize() * figure.dpi / 72 for label in ticks]
     places = [label.get_window_extent().x0 for label in ticks]

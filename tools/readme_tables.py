@@ -1,0 +1,92 @@
+"""Write the README's tables from results/*.json: `make tables`.
+
+A table stands between `<!-- table NAME -->` and `<!-- end NAME -->`; what is between is replaced.
+Runs whose names differ only in `-seedN` are one row: the mean, and the range over the seeds.
+"""
+
+import json
+import re
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+Result = dict[str, Any]
+
+
+def with_tables(readme: str, results: Sequence[Result]) -> str:
+    """The README's text with each of its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- table {name} -->\n{TABLES[name](results)}\n<!-- end {name} -->"
+
+    return re.sub(
+        r"<!-- table (?P<name>\w+) -->\n.*?<!-- end (?P=name) -->", table, readme, flags=re.DOTALL
+    )
+
+
+def read_results(directory: Path = ROOT / "results") -> list[Result]:
+    """All results, by file name."""
+    return [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))
+    ]
+
+
+def translation(results: Sequence[Result]) -> str:
+    """The translators: BLEU by data and recipe."""
+    runs = defaultdict(list)
+    for result in results:
+        if "val_bleu" in result.get("metrics", {}):
+            runs[re.sub(r"-seed\d+$", "", result["name"])].append(result)
+    rows = []
+    for name, seeds in sorted(runs.items(), key=lambda item: (item[1][0]["data"], item[0])):
+        rows.append(
+            [
+                name,
+                seeds[0]["data"],
+                _mean(seeds, lambda run: run["metrics"]["val_bleu"]),
+                _mean(seeds, lambda run: run["metrics"].get("test_bleu")),
+                f"{seeds[0]['parameters'] / 1e6:.1f} M",
+                f"{statistics.mean(run['minutes'] for run in seeds):.0f}",
+                f"`{seeds[0]['command']}`",
+            ]
+        )
+    header = ["run", "data", "BLEU, validation", "BLEU, test", "parameters", "minutes", "command"]
+    return _markdown(header, rows)
+
+
+def _mean(runs: Sequence[Result], value: Callable[[Result], float | None]) -> str:
+    """The mean over the seeds, with their number and range where there are several."""
+    values = [v for run in runs if (v := value(run)) is not None]
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    spread = f"{min(values):.1f} to {max(values):.1f}, {len(values)} seeds"
+    return f"{statistics.mean(values):.1f} ({spread})"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+TABLES: dict[str, Callable[[Sequence[Result]], str]] = {"translation": translation}
+
+
+def main() -> None:
+    """Write README.md where it changes."""
+    path = ROOT / "README.md"
+    before = path.read_text(encoding="utf-8")
+    after = with_tables(before, read_results())
+    if after != before:
+        path.write_text(after, encoding="utf-8")
+    print("README.md: " + ("tables written" if after != before else "in step"), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
