@@ -16,7 +16,10 @@ Inputs = Mapping[str, Any]
 def _each_pair(query: np.ndarray, key: np.ndarray, score: Callable) -> np.ndarray:
     """score(q, k, s) for each query vector, each key vector and its position s."""
     return np.array(
-        [[[score(q, k, s) for s, k in enumerate(ks)] for q in qs] for qs, ks in zip(query, key)]
+        [
+            [[score(q, k, s) for s, k in enumerate(ks)] for q in qs]
+            for qs, ks in zip(query, key, strict=True)
+        ]
     )
 
 
@@ -97,7 +100,12 @@ def alignments(weights: Weights, inputs: Inputs, score: str) -> np.ndarray:
     """Bahdanau et al. 2015, equation 6."""
     scores = _scores(weights, inputs, score)
     allowed = _allowed(inputs, scores.shape)
-    return np.array([[_softmax(*pair) for pair in zip(*row)] for row in zip(scores, allowed)])
+    return np.array(
+        [
+            [_softmax(*pair) for pair in zip(*row, strict=True)]
+            for row in zip(scores, allowed, strict=True)
+        ]
+    )
 
 
 def _result(context: np.ndarray, weights: np.ndarray, return_attention_scores: bool) -> Any:
@@ -106,7 +114,12 @@ def _result(context: np.ndarray, weights: np.ndarray, return_attention_scores: b
 
 def _contexts(a: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Bahdanau et al. 2015, equation 5: c_t = sum_s a_ts v_s."""
-    return np.array([[sum(w * v for w, v in zip(row, vs)) for row in ws] for ws, vs in zip(a, value)])
+    return np.array(
+        [
+            [sum(w * v for w, v in zip(row, vs, strict=True)) for row in ws]
+            for ws, vs in zip(a, value, strict=True)
+        ]
+    )
 
 
 def attention(
@@ -140,8 +153,8 @@ def luong_attention(
     W_c = weights["W_c/kernel"].T
     vector = np.array(
         [
-            [np.tanh(W_c @ np.concatenate(pair)) for pair in zip(*row)]
-            for row in zip(context, inputs["query"])
+            [np.tanh(W_c @ np.concatenate(pair)) for pair in zip(*row, strict=True)]
+            for row in zip(context, inputs["query"], strict=True)
         ]
     )
     return _result(vector, a, return_attention_scores)
@@ -172,7 +185,7 @@ def local_attention(
         if not near:
             continue
         e = np.exp([scores[b, t, place] for _, place in near])
-        for share, (s, place) in zip(e / e.sum(), near):
+        for share, (s, place) in zip(e / e.sum(), near, strict=True):
             sigma = window / 2
             gauss = np.exp(-((s - p) ** 2) / (2 * sigma**2))
             a[b, t, place] = share * (gauss if alignment == "predictive" else 1.0)

@@ -82,6 +82,7 @@ class Attention(keras.layers.Layer):
             raise ValueError(f"`dropout` must be at least 0 and less than 1, got {dropout!r}.")
         self.supports_masking = True
         self.score = get_score(score, max_length, dtype=self.dtype_policy)
+        self.max_length = max_length
         self.dropout = dropout
         self.seed = seed
         self.weight_dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
@@ -190,6 +191,7 @@ class Attention(keras.layers.Layer):
         return {
             **super().get_config(),
             "score": keras.saving.serialize_keras_object(self.score),
+            "max_length": self.max_length,
             "dropout": self.dropout,
             "seed": self.seed,
         }

@@ -62,5 +62,5 @@ class BahdanauAttention(Attention):
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "units": self.units}
-        del config["score"]
+        del config["score"], config["max_length"]
         return config
