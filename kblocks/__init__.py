@@ -8,13 +8,13 @@ without `custom_objects`. The side rooms (`data`, `text`, `metrics`, `distribute
 import importlib
 from types import ModuleType
 
-from kblocks import layers
+from kblocks import backend, decoding, layers, models, training
 
 __version__ = "0.1.0"
 
 _ON_FIRST_USE = ("data", "distribute", "export", "metrics", "plotting", "recipes", "text")
 
-__all__ = ["layers", *_ON_FIRST_USE]
+__all__ = ["backend", "decoding", "layers", "models", "training", *_ON_FIRST_USE]
 
 
 def __getattr__(name: str) -> ModuleType:

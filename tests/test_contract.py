@@ -295,6 +295,7 @@ def test_a_zero_gradient_must_be_said_and_be_true() -> None:
         check_echo(Echo, only="gradients", zero_gradients={"gamma": "there is none"})
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="files are TensorFlow's")
 def test_fresh_processes_catch_what_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

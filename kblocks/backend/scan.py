@@ -92,6 +92,13 @@ def _scan_python(
 ) -> tuple[Tree, Tree]:
     """The plain loop: the reference of the others, and PyTorch's own way."""
     n = length if length is not None else keras.tree.flatten(xs)[0].shape[0]
+    if n == 0:
+        # A step over zeros, thrown away, tells the outputs' shapes.
+        x = xs
+        if xs is not None:
+            x = keras.tree.map_structure(lambda a: keras.ops.zeros(a.shape[1:], a.dtype), xs)
+        _, y = step(init, x)
+        return init, keras.tree.map_structure(lambda a: keras.ops.stack([a])[:0], y)
     carry, ys = init, []
     for t in reversed(range(n)) if reverse else range(n):
         x = None if xs is None else keras.tree.map_structure(lambda a, t=t: a[t], xs)

@@ -8,6 +8,7 @@ On the JAX and PyTorch backends (`make parity`) the same call checks the forward
 gradients alone.
 """
 
+import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -62,11 +63,12 @@ def check_layer(
         layer_class: The class, registered under the package `kblocks`.
         arguments: Its constructor arguments. A value that is a layer (a cell, a score) is cloned
             from its config for each layer that the harness makes.
-        inputs: A sample: one array, or a dict from the names of `call`'s arguments to arrays or
-            nestings of arrays (`{"inputs": x, "states": [h, c]}`); the first entry is passed by
-            position, the others by name. Batch first, batch of at least 2, axis 1 is time where
-            there is time. Float arrays are differentiated; integers and booleans (token ids,
-            `attention_mask`) are passed on as they are. Tiny sizes, all of them different.
+        inputs: A sample: one array for `call`'s first argument, or a dict from the names of
+            `call`'s arguments to arrays or nestings of arrays (`{"inputs": x, "states": [h, c]}`);
+            the first entry is passed by position, the others by name. Batch first, batch of at
+            least 2, axis 1 is time where there is time. Float arrays are differentiated; integers
+            and booleans (token ids, `attention_mask`) are passed on as they are. Tiny sizes, all
+            of them different.
         reference: `reference(weights, inputs, **arguments, **call)` in NumPy float64, written from
             the paper. `weights` is a dict from each weight's path by attributes, leading
             underscores left off, to its value: `weights["kernel"]`, `weights["cell/bias"]`,
@@ -80,8 +82,8 @@ def check_layer(
             else a dict by argument name. Rows differ in length; each has at least one valid step.
             The harness pads with other content, cuts each row to its length, masks a whole row,
             and compares. The reference sees no mask.
-        output_mask: The name of the input (`"inputs"` in the case of one array) whose mask the
-            first output carries on; `None` if it carries none.
+        output_mask: The name of the input whose mask the first output carries on; `None` if it
+            carries none.
         left_padded: The layer promises the same for left-padded inputs.
         reversed_output: The outputs' time axis runs backwards (`go_backwards`).
         free: The axes of each input that may be unknown beside the batch. By default every axis
@@ -106,16 +108,16 @@ def check_layer(
         AssertionError: A promise is broken; the message names the layer and the check.
     """
     single = isinstance(inputs, np.ndarray)
-    # The harness knows one array by the name `inputs`, whatever the layer calls it.
-    named = {"inputs": inputs} if single else dict(inputs)
+    name = next(p for p in inspect.signature(layer_class.call).parameters if p != "self")
+    named = {name: inputs} if single else dict(inputs)
     case = Case(
         layer_class,
         arguments,
-        keras.tree.map_structure(_tested_dtype, named),
+        {name: keras.tree.map_structure(_tested_dtype, value) for name, value in named.items()},
         single,
         reference,
         call=call or {},
-        mask={"inputs": mask} if isinstance(mask, np.ndarray) else dict(mask or {}),
+        mask={name: mask} if isinstance(mask, np.ndarray) else dict(mask or {}),
         output_mask=output_mask,
         left_padded=left_padded,
         reversed_output=reversed_output,

@@ -75,19 +75,20 @@ def _jax(
 
     fixed = [v.value for v in layer.non_trainable_variables]
     paths = {id(v): path for path, v in variables.items()}
-    trainable = {paths[id(v)]: v.value for v in layer.trainable_variables}
 
-    def stateless(trainable: dict, leaves: dict) -> Any:
+    def stateless(trainable: list, leaves: dict) -> Any:
         def run(inputs: dict) -> Any:
             (_, first), *others = inputs.items()
             return layer.stateless_call(
-                list(trainable.values()), fixed, first, **dict(others), **case.call, training=False
+                trainable, fixed, first, **dict(others), **case.call, training=False
             )[0]
 
         return loss(leaves, run)
 
-    found = jax.grad(stateless, argnums=(0, 1))(trainable, leaves)
-    return {**found[0], **found[1]}
+    trainable = [v.value for v in layer.trainable_variables]
+    of_weights, of_leaves = jax.grad(stateless, argnums=(0, 1))(trainable, leaves)
+    named = zip(layer.trainable_variables, of_weights, strict=True)
+    return {**{paths[id(v)]: gradient for v, gradient in named}, **of_leaves}
 
 
 def _torch(
@@ -96,7 +97,7 @@ def _torch(
     for leaf in leaves.values():
         leaf.requires_grad_(True)
     loss(leaves, lambda inputs: case.run(layer, inputs, mask)).backward()
-    found = {**{path: v.value.grad for path, v in variables.items()}}
+    found = {path: v.value.grad for path, v in variables.items()}
     return {**found, **{path: leaf.grad for path, leaf in leaves.items()}}
 
 

@@ -13,6 +13,7 @@ from kblocks.layers.attention.checks import check_sequence, check_sequence_shape
 Tensor = Any
 
 
+@keras.saving.register_keras_serializable("kblocks")
 class AlignmentScore(keras.layers.Layer):
     """Base class of the alignment scores.
 
