@@ -17,7 +17,7 @@ class Batches(NamedTuple):
 
     Attributes:
         dataset: Yields `({"source": ids, "target": ids}, labels)`, each `(batch, time)` int32 and
-            padded with 0: the target begins with the start id, the labels end with the end id.
+            padded with 0: the target begins with the start id, source and labels end with the end.
         steps: Batches in an epoch.
         left_out: Pairs left out because a side is longer than `max_length`, or empty.
     """
@@ -57,8 +57,8 @@ def translation_batches(
         ValueError: No pair is left.
     """
     sources, targets = _ids(pairs, source_vocabulary, 0), _ids(pairs, target_vocabulary, 1)
-    longest = np.maximum(sources.row_lengths(), targets.row_lengths())
-    shortest = np.minimum(sources.row_lengths(), targets.row_lengths())
+    lengths = np.stack([sources.row_lengths(), targets.row_lengths()])
+    shortest, longest = lengths.min(axis=0), lengths.max(axis=0)
     kept = (longest <= max_length) & (shortest > 0)
     if not kept.any():
         raise ValueError(
@@ -71,15 +71,17 @@ def translation_batches(
     bucket_sizes = np.bincount(np.searchsorted(bounds, longest[kept], side="right"))
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        examples = tf.data.Dataset.from_tensor_slices((sources, targets))
-        examples = examples.shuffle(int(kept.sum()), seed=seed + number)
-        batches = examples.map(_example, num_parallel_calls=2).bucket_by_sequence_length(
-            lambda inputs, labels: tf.maximum(tf.size(inputs["source"]), tf.size(labels) - 1),
+        order = tf.argsort(tf.random.stateless_uniform([sources.nrows()], [seed, number]))
+        examples = tf.data.Dataset.from_tensor_slices(order).map(
+            lambda row: _example(sources[row], targets[row]), num_parallel_calls=2
+        )
+        batches = examples.bucket_by_sequence_length(
+            lambda inputs, labels: tf.maximum(tf.size(inputs["source"]), tf.size(labels)) - 1,
             bucket_boundaries=bounds,
             bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
         )
         # Buckets fill at different times; a second shuffle keeps short and long ones mixed.
-        return batches.shuffle(64, seed=seed + number)
+        return batches.shuffle(64, seed=seed)
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch)
     steps = int(np.ceil(bucket_sizes / batch_size).sum())
@@ -93,4 +95,4 @@ def _ids(pairs: Pairs, vocabulary: SubwordVocabulary, side: int) -> tf.RaggedTen
 def _example(source: tf.Tensor, target: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     inputs = tf.concat([[tokens.START], target], 0)
     labels = tf.concat([target, [tokens.END]], 0)
-    return {"source": source, "target": inputs}, labels
+    return {"source": tf.concat([source, [tokens.END]], 0), "target": inputs}, labels

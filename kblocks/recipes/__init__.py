@@ -1,0 +1,24 @@
+"""Recipes: one file per job, from the raw data to the model, its figures and its pictures."""
+
+from kblocks.recipes.run import RunDirectory
+from kblocks.recipes.translation import Translation
+
+__all__ = ["RunDirectory", "all_recipes", "get"]
+
+_RECIPES = {recipe.name: recipe for recipe in (Translation(),)}
+
+
+def all_recipes() -> list[Translation]:
+    """Every recipe, by name."""
+    return [_RECIPES[name] for name in sorted(_RECIPES)]
+
+
+def get(name: str) -> Translation:
+    """The recipe of a name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in _RECIPES:
+        raise ValueError(f"there is no recipe {name!r}; there are: {', '.join(_RECIPES)}.")
+    return _RECIPES[name]

@@ -131,16 +131,21 @@ class SubwordVocabulary(tf.Module):
         beside.write_bytes(self.model)
         beside.replace(path)
 
-    def encode(self, sentences: Any) -> tf.RaggedTensor:
-        """Turn strings into ids, without start and end.
+    def encode(self, sentences: Any, end: bool = False) -> tf.RaggedTensor:
+        """Turn strings into ids.
 
         Args:
             sentences: `(batch,)` strings, any bytes: see `clean`.
+            end: Whether the end id closes each sentence.
 
         Returns:
-            `(batch, None)` int32, ragged; an empty string has no ids.
+            `(batch, None)` int32, ragged; an empty string has no ids but the end.
         """
-        return self._tokenizer.tokenize(clean(sentences))
+        ids = self._tokenizer.tokenize(clean(sentences))
+        if not end:
+            return ids
+        last = tf.fill([ids.nrows(), 1], tokens.END)
+        return tf.concat([ids, tf.RaggedTensor.from_tensor(last)], axis=1)
 
     def decode(self, ids: Any) -> tf.Tensor:
         """Turn ids into strings; padding, start and end are left out.
@@ -163,7 +168,11 @@ class SubwordVocabulary(tf.Module):
         Returns:
             `(batch, None)` strings, ragged; padding, start and end are left out.
         """
-        return tf.ragged.map_flat_values(self._tokenizer.id_to_string, self._content(ids))
+        return tf.ragged.map_flat_values(self.id_to_piece, self._content(ids))
+
+    def id_to_piece(self, ids: Any) -> tf.Tensor:
+        """The subword of each id, in the shape of `ids`."""
+        return self._tokenizer.id_to_string(ids)
 
     @staticmethod
     def _content(ids: Any) -> tf.RaggedTensor:

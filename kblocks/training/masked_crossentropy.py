@@ -58,11 +58,12 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = ops.cast(y_true, "int32")
-        nll = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
         if self.label_smoothing:
-            # sum_k -q_k log p_k = -log p_y + eps (z_y - mean_k z_k), z the logits
-            chosen = ops.take_along_axis(y_pred, labels[:, :, None], axis=-1)[:, :, 0]
-            nll = nll + self.label_smoothing * (chosen - ops.mean(y_pred, axis=-1))
+            classes, eps = y_pred.shape[-1], self.label_smoothing
+            q = ops.one_hot(labels, classes, dtype=y_pred.dtype) * (1 - eps) + eps / classes
+            nll = ops.categorical_crossentropy(q, y_pred, from_logits=True)  # (batch, time)
+        else:
+            nll = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
         real = ops.cast(ops.not_equal(labels, tokens.PADDING), nll.dtype)
         return ops.sum(nll * real, axis=-1)  # (batch,)
 

@@ -1,0 +1,150 @@
+"""A run directory: what a training run was told, what it reached, and where it can go on."""
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+History = list[dict[str, float]]
+
+
+class RunDirectory:
+    """A folder with a run's configuration, log, checkpoints and pictures.
+
+        config.json      recipe, settings, package versions
+        log.csv          one line an epoch
+        checkpoints/     epoch-N/: weights, optimizer state and the history so far
+        pictures/        tensorboard/
+
+    A checkpoint is written beside and renamed, so that a kill at any moment leaves the one before
+    whole; the newest and the best are kept.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.pictures = self.path / "pictures"
+        self.tensorboard = self.path / "tensorboard"
+        self.log = self.path / "log.csv"
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], recipe: str, config: Any) -> "RunDirectory":
+        """Make the folder, and write down what is to be run.
+
+        Raises:
+            ValueError: The folder exists and is not empty.
+        """
+        run = cls(path)
+        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+            raise ValueError(
+                f"{run.path} exists already: choose another --out, or go on with it by --resume."
+            )
+        run.path.mkdir(parents=True, exist_ok=True)
+        run.write_json("config.json", {"recipe": recipe, "settings": dataclasses.asdict(config)})
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "RunDirectory":
+        """Take up a run directory.
+
+        Raises:
+            ValueError: It is none.
+        """
+        run = cls(path)
+        if not (run.path / "config.json").is_file():
+            raise ValueError(f"{run.path} is no run directory: it has no config.json.")
+        return run
+
+    def read_json(self, name: str) -> Any:
+        """The content of a JSON file of the run.
+
+        Raises:
+            ValueError: The file is missing or damaged.
+        """
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{self.path / name}: missing or damaged ({error}).") from error
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a JSON file of the run, whole or not at all."""
+        beside = self.path / f"{name}.tmp"
+        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.replace(self.path / name)
+
+    # Checkpoints.
+
+    def epochs_done(self) -> int:
+        """How many epochs the newest checkpoint has seen; 0 without one."""
+        return max(self._numbers(), default=0)
+
+    def history(self) -> History:
+        """The logged values of each epoch done."""
+        done = self.epochs_done()
+        return self.read_json(f"checkpoints/epoch-{done}/history.json") if done else []
+
+    def save(self, model: Any, history: History, metric: str) -> None:
+        """Keep the state after an epoch: `history` has one entry for each epoch done."""
+        done = len(history)
+        beside = self.path / "checkpoints" / f"writing-{done}"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        model.save_weights(beside / "model.weights.h5")
+        (beside / "history.json").write_text(json.dumps(history))
+        target = self._checkpoint(done)
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
+        self._write_log(history)
+        for number in self._numbers():
+            if number not in (done, best_epoch(history, metric)):
+                shutil.rmtree(self._checkpoint(number))
+
+    def load_newest(self, model: Any) -> None:
+        """Bring model and optimizer to where the newest checkpoint was."""
+        self._load(model, self.epochs_done())
+
+    def load_best(self, model: Any, metric: str) -> None:
+        """Bring the model to the epoch with the highest `metric`.
+
+        Raises:
+            ValueError: No epoch was finished.
+        """
+        if not self.epochs_done():
+            raise ValueError(f"{self.path} has no checkpoint: not one epoch was finished.")
+        self._load(model, best_epoch(self.history(), metric))
+
+    def _load(self, model: Any, number: int) -> None:
+        path = self._checkpoint(number) / "model.weights.h5"
+        try:
+            model.load_weights(path)
+        except (ValueError, KeyError, OSError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"{path} does not fit the model that {self.path / 'config.json'} describes: {first}"
+            ) from error
+
+    def _checkpoint(self, number: int) -> Path:
+        return self.path / "checkpoints" / f"epoch-{number}"
+
+    def _numbers(self) -> list[int]:
+        folders = (self.path / "checkpoints").glob("epoch-*")
+        return [int(folder.name.removeprefix("epoch-")) for folder in folders]
+
+    def _write_log(self, history: History) -> None:
+        beside = self.log.with_suffix(".csv.tmp")
+        with beside.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["epoch", *history[0]])
+            writer.writeheader()
+            writer.writerows({"epoch": i, **row} for i, row in enumerate(history))
+        beside.replace(self.log)
+
+
+def best_epoch(history: History, metric: str) -> int:
+    """The number, from 1, of the epoch with the highest `metric`; the first of equals."""
+    values = [row[metric] for row in history]
+    return 1 + values.index(max(values))
