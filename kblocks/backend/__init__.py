@@ -4,6 +4,7 @@ Each function has one name here and one path per backend, chosen by `keras.backe
 when it is called; TensorFlow, JAX and PyTorch are imported only then.
 """
 
+from kblocks.backend.dense_gradient import dense_gradient
 from kblocks.backend.scan import scan
 
-__all__ = ["scan"]
+__all__ = ["dense_gradient", "scan"]
