@@ -125,18 +125,23 @@ class MovingBaseline(keras.layers.Layer):
 
     def build(self, log_likelihood_shape: tuple) -> None:
         self.average = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, aggregation="mean", name="average"
+            shape=(),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+            name="average",
         )
 
     def call(self, log_likelihood: Tensor, training: bool | None = None) -> Tensor:
-        baseline = ops.convert_to_tensor(self.average)
+        baseline = ops.copy(self.average)  # from before it moves
         if training:
             mean = ops.mean(ops.cast(log_likelihood, baseline.dtype))
             self.average.assign(self.decay * baseline + (1 - self.decay) * mean)
         return baseline
 
-    def compute_output_shape(self, log_likelihood_shape: tuple) -> tuple:
-        return ()
+    def compute_output_spec(self, log_likelihood: Tensor, **kwargs: Any) -> keras.KerasTensor:
+        return keras.KerasTensor((), dtype=self.variable_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "decay": self.decay}
