@@ -69,7 +69,7 @@ def _letters(text: str) -> str:
 
 
 def _groups(pairs: Pairs) -> list[int]:
-    """The first pair that each is tied to by equal letters of a side, through any chain of pairs."""
+    """The first pair that each is tied to by equal letters of a side, through any chain."""
     parent = list(range(len(pairs)))
 
     def root(i: int) -> int:

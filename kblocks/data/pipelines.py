@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kblocks.data.readers import Pairs
 from kblocks import tokens
+from kblocks.data.readers import Pairs
 from kblocks.text import SubwordVocabulary
 
 _BUCKETS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128)

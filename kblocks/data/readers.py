@@ -1,4 +1,4 @@
-"""Readers of parallel text in its two public forms: a TSV of two columns, two files line by line."""
+"""Readers of parallel text in its two public forms: TSV of two columns, two files by line."""
 
 import gzip
 import os
@@ -24,8 +24,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """
     path = Path(path)
     number = 0
-    opened = cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
-    with opened as file:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with cast(BinaryIO, opener(path, "rb")) as file:
         try:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1

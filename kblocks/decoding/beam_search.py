@@ -51,7 +51,9 @@ def beam_search(
 
     k, max_source = beam_width, ops.shape(source)[1]
     batch = ops.shape(source)[0]
-    memory, carry = keras.tree.map_structure(lambda x: ops.repeat(x, k, axis=0), model.start(source))
+    memory, carry = keras.tree.map_structure(
+        lambda x: ops.repeat(x, k, axis=0), model.start(source)
+    )
     positions = ops.arange(max_length)
     first_row = ops.arange(batch)[:, None] * k  # (batch, 1): where each source's beams begin
 

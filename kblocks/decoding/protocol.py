@@ -58,5 +58,6 @@ def next_log_probabilities(logits: Tensor) -> Tensor:
 
 
 def check_max_length(max_length: int) -> None:
+    """Refuse a length that is no positive int."""
     if not isinstance(max_length, int) or max_length < 1:
         raise ValueError(f"`max_length` must be a positive int, got {max_length!r}.")

@@ -87,8 +87,10 @@ def fit(
 
 
 def _out_of_patience(history: History, metric: str, patience: int | None) -> bool:
-    return bool(history) and patience is not None and (
-        len(history) - best_epoch(history, metric) >= patience
+    return (
+        bool(history)
+        and patience is not None
+        and (len(history) - best_epoch(history, metric) >= patience)
     )
 
 

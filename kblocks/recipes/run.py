@@ -8,13 +8,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from kblocks.recipes.provenance import provenance
+
 History = list[dict[str, float]]
 
 
 class RunDirectory:
     """A folder with a run's configuration, log, checkpoints and pictures.
 
-        config.json      recipe, settings, package versions
+        config.json      recipe, settings, command, commit, package versions
         log.csv          one line an epoch
         checkpoints/     epoch-N/: weights, optimizer state and the history so far
         pictures/        tensorboard/
@@ -34,7 +36,12 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], recipe: str, config: Any) -> "RunDirectory":
-        """Make the folder, and write down what is to be run.
+        """Make the folder, and write down what is to be run, and where it comes from.
+
+        Args:
+            path: The folder, not there yet or empty.
+            recipe: The recipe's name.
+            config: Its settings, a dataclass.
 
         Raises:
             ValueError: The folder exists and is not empty.
@@ -45,7 +52,8 @@ class RunDirectory:
                 f"{run.path} exists already: choose another --out, or go on with it by --resume."
             )
         run.path.mkdir(parents=True, exist_ok=True)
-        run.write_json("config.json", {"recipe": recipe, "settings": dataclasses.asdict(config)})
+        settings = dataclasses.asdict(config)
+        run.write_json("config.json", {"recipe": recipe, "settings": settings, **provenance()})
         return run
 
     @classmethod
@@ -74,7 +82,9 @@ class RunDirectory:
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON file of the run, whole or not at all."""
         beside = self.path / f"{name}.tmp"
-        beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
         beside.replace(self.path / name)
 
     # Checkpoints.

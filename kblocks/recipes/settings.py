@@ -8,12 +8,16 @@ from typing import Any, Literal, TypeVar
 
 Config = TypeVar("Config")
 
+FREE_TO_CHANGE = ("epochs", "minutes", "patience", "strategy")
+
 
 class SettingsError(ValueError):
     """A setting that the recipe does not have, or whose value is of the wrong type."""
 
 
-def parse_settings(config: type[Config], settings: Iterable[str]) -> Config:
+def parse_settings(
+    config: type[Config], settings: Iterable[str], begun: dict[str, Any] | None = None
+) -> Config:
     """Make a configuration from `key=value` texts; what they leave out keeps its default.
 
     The dataclass's annotations say what a value may be: `bool` (`true`, `false`), `int`, `float`,
@@ -22,6 +26,9 @@ def parse_settings(config: type[Config], settings: Iterable[str]) -> Config:
     Args:
         config: A dataclass.
         settings: The texts; of two with the same key the later counts.
+        begun: The values by name that a run was begun with and goes on with. Then the texts may
+            change only where and for how long it goes on: `epochs`, `minutes`, `patience`,
+            `strategy`.
 
     Returns:
         A `config`.
@@ -43,13 +50,18 @@ def parse_settings(config: type[Config], settings: Iterable[str]) -> Config:
     """
     hints = typing.get_type_hints(config)
     fields = [field.name for field in dataclasses.fields(config) if field.init]  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(begun or {})
     for setting in settings:
         key, equals, text = setting.partition("=")
         key = key.strip()
         if not equals or key not in fields:
             what = f"has no setting {key!r}" if equals else f"reads key=value, not {setting!r}"
             raise SettingsError(f"the recipe {what}; its settings are: {', '.join(fields)}.")
+        if begun is not None and key not in FREE_TO_CHANGE:
+            raise SettingsError(
+                f"a run goes on with the {key!r} it was begun with, {begun.get(key)!r}; only "
+                f"{', '.join(FREE_TO_CHANGE)} may change."
+            )
         try:
             values[key] = _typed(text.strip(), hints[key])
         except ValueError:

@@ -22,6 +22,7 @@ from kblocks.models import BahdanauTranslator, LuongTranslator
 from kblocks.models.translation import Translator
 from kblocks.plotting import plot_attention, plot_curves
 from kblocks.recipes.fit import fit
+from kblocks.recipes.results import result
 from kblocks.recipes.run import RunDirectory, best_epoch
 from kblocks.text import SubwordVocabulary
 from kblocks.training import GlobalNormClipping, MaskedAccuracy, MaskedCrossentropy
@@ -30,7 +31,7 @@ METRIC = "val_bleu"
 
 
 @dataclasses.dataclass
-class Config:
+class TranslationConfig:
     """The settings of a run; `--set name=value` changes one."""
 
     data: str = "libreoffice"  # the embedded pairs, a TSV file, or a folder
@@ -69,9 +70,11 @@ class Translation:
 
     name = "translation"
     summary = "attention translator (Bahdanau or Luong), English to German help texts by default"
-    Config = Config
+    Config = TranslationConfig
 
-    def train(self, config: Config, run: RunDirectory, quiet: bool = False) -> dict[str, Any]:
+    def train(
+        self, config: TranslationConfig, run: RunDirectory, quiet: bool = False
+    ) -> dict[str, Any]:
         """Train into a run, or go on with it; returns the values of the best epoch."""
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
@@ -114,7 +117,7 @@ class Translation:
         return history[best_epoch(history, METRIC) - 1]
 
     def evaluate(self, run: RunDirectory) -> dict[str, Any]:
-        """Measure the best epoch with beam search on the held-out pairs."""
+        """Measure the best epoch with beam search on the held-out pairs; writes `results.json`."""
         config, translator = self.load(run)
         pairs = read_data(config)
         measured: dict[str, Any] = {}
@@ -126,6 +129,7 @@ class Translation:
                 measured[f"{name}_bleu"] = bleu(hypotheses, references)
                 measured[f"{name}_sentences_per_second"] = len(split) / (time.monotonic() - began)
         measured["parameters"] = translator.model.count_params()
+        run.write_json("results.json", result(run, measured))
         return measured
 
     def plot(self, run: RunDirectory) -> list[Path]:
@@ -148,20 +152,22 @@ class Translation:
         return [curves, picture]
 
     def export(self, run: RunDirectory, directory: str | Path) -> Path:
-        """Export the best epoch as a SavedModel from strings to strings."""
-        config, translator = self.load(run)
-        return save(translator, Path(directory) / f"translator-{config.source}-{config.target}")
+        """Export the best epoch, from strings to strings, under the name of the run."""
+        _, translator = self.load(run)
+        return save(translator, Path(directory) / run.path.resolve().name)
 
-    def load(self, run: RunDirectory) -> tuple[Config, TextTranslator]:
+    def load(self, run: RunDirectory) -> tuple[TranslationConfig, TextTranslator]:
         """The settings of a run, and its best epoch as a translator of strings."""
-        config = Config(**run.read_json("config.json")["settings"])
+        config = TranslationConfig(**run.read_json("config.json")["settings"])
         vocabulary = SubwordVocabulary.load(run.path / "subwords.model")
         model = make_model(config, vocabulary.size)
         run.load_best(model, METRIC)
         return config, text_translator(config, model, vocabulary, config.beam)
 
     @staticmethod
-    def _vocabulary(config: Config, run: RunDirectory, pairs: data.Splits) -> SubwordVocabulary:
+    def _vocabulary(
+        config: TranslationConfig, run: RunDirectory, pairs: data.Splits
+    ) -> SubwordVocabulary:
         path = run.path / "subwords.model"
         if not path.exists():
             lines = (side for pair in pairs.train for side in pair)
@@ -169,14 +175,14 @@ class Translation:
         return SubwordVocabulary.load(path)
 
 
-def read_data(config: Config) -> data.Splits:
+def read_data(config: TranslationConfig) -> data.Splits:
     """The training, validation and test pairs that the settings name."""
     if config.data == "libreoffice":
         return data.libreoffice_help(config.max_words)
     path = Path(config.data)
     if not path.is_dir():
         return data.split_by_letters(data.read_pairs(path))
-    splits = []
+    splits: list[data.Pairs] = []
     for split in ("train", "val", "test"):
         files = [_file(path, f"{split}.{end}") for end in (config.source, config.target)]
         if split == "test" and not all(files):
@@ -193,9 +199,9 @@ def _file(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.exists()), None)
 
 
-def make_model(config: Config, vocabulary_size: int) -> Translator:
+def make_model(config: TranslationConfig, vocabulary_size: int) -> Translator:
     """The translator that the settings describe, built."""
-    common = {
+    common: dict[str, Any] = {
         "source_vocabulary_size": vocabulary_size,
         "target_vocabulary_size": vocabulary_size,
         "embedding_dim": config.embedding,
@@ -219,7 +225,7 @@ def make_model(config: Config, vocabulary_size: int) -> Translator:
     return model
 
 
-def compile_model(model: Translator, config: Config, steps: int) -> None:
+def compile_model(model: Translator, config: TranslationConfig, steps: int) -> None:
     """Adam with clipping; the rate warms up for an epoch, then falls along a cosine to zero."""
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -234,7 +240,7 @@ def compile_model(model: Translator, config: Config, steps: int) -> None:
 
 
 def text_translator(
-    config: Config, model: Translator, vocabulary: SubwordVocabulary, beam: int
+    config: TranslationConfig, model: Translator, vocabulary: SubwordVocabulary, beam: int
 ) -> TextTranslator:
     """The model from strings to strings."""
     return TextTranslator(

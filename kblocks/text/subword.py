@@ -18,7 +18,6 @@ import tensorflow_text as tf_text
 
 from kblocks import tokens
 
-
 _DROP_BYTE_ORDER_MARK = "FEFF\t\n"
 
 

@@ -23,7 +23,7 @@ from kblocks.models.translation.translator import Translator
 Tree = Any
 Tensor = Any
 
-CELLS = {"gru": (GRU, GRUCell), "lstm": (LSTM, LSTMCell)}
+CELLS: dict[str, Any] = {"gru": (GRU, GRUCell), "lstm": (LSTM, LSTMCell)}
 
 
 @keras.saving.register_keras_serializable("kblocks")

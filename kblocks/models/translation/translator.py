@@ -18,9 +18,9 @@ TIES = ("none", "target", "all")
 class Translator(keras.Model):
     """The base of the encoder-decoders: `start`, then one `advance` per target token.
 
-    A subclass gives `encode`, `advance` and `combine`. Training runs `advance` over the known target
-    (teacher forcing) and computes the logits of all positions in one product after the loop;
-    decoding runs the same `advance` one token at a time.
+    A subclass gives `encode`, `advance` and `combine`. Training runs `advance` over the known
+    target (teacher forcing) and computes the logits of all positions in one product after the
+    loop; decoding runs the same `advance` one token at a time.
 
     Args:
         source_vocabulary_size: Number of source ids.
@@ -160,7 +160,9 @@ class Translator(keras.Model):
             logits = self.output_projection(combined)
         else:
             matrix = ops.cast(self.target_embedding.embeddings, combined.dtype)
-            logits = ops.matmul(combined, ops.transpose(matrix)) + ops.cast(self.bias, combined.dtype)
+            logits = ops.matmul(combined, ops.transpose(matrix)) + ops.cast(
+                self.bias, combined.dtype
+            )
         return ops.cast(logits, "float32")
 
     def build(self, input_shape: Any = None) -> None:

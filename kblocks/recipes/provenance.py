@@ -1,0 +1,28 @@
+"""Where a run comes from: the command, the commit, the versions."""
+
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("kblocks", "keras", "tensorflow", "tensorflow-text", "numpy", "sacrebleu")
+
+
+def provenance() -> dict[str, Any]:
+    """The command of this process, the commit of the checkout it runs from, and versions."""
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": _commit(),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the source tree the package is imported from; `None` outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
