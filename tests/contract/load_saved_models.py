@@ -23,8 +23,9 @@ def problem(case: Path) -> str | None:
     return None
 
 
-cases = sorted(Path(sys.argv[1]).iterdir())
-found = [f"{case.name}: {line}" for case in cases if (line := problem(case))]
-if "kblocks" in sys.modules:
-    found.append("kblocks was imported")
-print(json.dumps({"cases": len(cases), "problems": found}))
+if __name__ == "__main__":
+    cases = sorted(Path(sys.argv[1]).iterdir())
+    found = [f"{case.name}: {line}" for case in cases if (line := problem(case))]
+    if "kblocks" in sys.modules:
+        found.append("kblocks was imported")
+    print(json.dumps({"cases": len(cases), "problems": found}))
