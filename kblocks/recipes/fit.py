@@ -55,6 +55,7 @@ def fit(
     history = run.history()
     done = len(history)
     if done:
+        model.optimizer.build(model.trainable_variables)  # its state is in the checkpoint
         run.load_newest(model)
     callbacks: list[keras.callbacks.Callback] = [
         _Reseed(seed),
