@@ -51,39 +51,36 @@ class GatedLayer(CheckedLayer):
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> tuple[Any, Any, list[Any]]:
         """The last output, all outputs and the last states; the gates are kept for `call`."""
-        if not self.return_gates:
-            return super().inner_loop(sequences, initial_state, mask, training=training)
-        output, outputs, states, self._gates = self._explicit_loop(
-            sequences, initial_state, mask, training
-        )
-        return output, outputs, states
+        # Whoever asks for the gates gets the very output of who does not: they are made apart.
+        if self.return_gates:
+            self._gates = self._gates_loop(sequences, initial_state, mask, training)
+        return self.outputs_loop(sequences, initial_state, mask, training)
 
-    def _explicit_loop(
+    def outputs_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool
-    ) -> tuple[Any, Any, list[Any], Any]:
-        """The cell's own step at every time, masked as Keras does."""
+    ) -> tuple[Any, Any, list[Any]]:
+        """Keras' own loop, or a faster one that a layer has."""
+        return super().inner_loop(sequences, initial_state, mask, training=training)
+
+    def _gates_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool) -> Any:
+        """The gates of the cell's own step at every time."""
         xs = [ops.swapaxes(sequences, 0, 1)]  # (time, batch, features)
         if mask is not None:
-            mask = keras.tree.flatten(mask)[0]
-            xs.append(ops.expand_dims(ops.swapaxes(ops.cast(mask, "bool"), 0, 1), -1))
+            mask = ops.cast(keras.tree.flatten(mask)[0], "bool")
+            xs.append(ops.expand_dims(ops.swapaxes(mask, 0, 1), -1))  # (time, batch, 1)
         if self.go_backwards:
             xs = [ops.flip(x, axis=0) for x in xs]
 
-        def step(carry: Any, x: Any) -> tuple[Any, Any]:
-            states, output = carry
-            new_states, gates = self.cell.step(x[0], states, training=training)
-            if mask is None:
-                return (new_states, new_states[0]), (new_states[0], gates)
-            new_output = ops.where(x[1], new_states[0], output)
-            new_states = [ops.where(x[1], n, s) for n, s in zip(new_states, states, strict=True)]
-            shown = ops.where(x[1], new_output, 0) if self.zero_output_for_mask else new_output
-            gates = type(gates)(*(ops.where(x[1], gate, 0) for gate in gates))
-            return (new_states, new_output), (shown, gates)
+        def step(states: Any, x: Any) -> tuple[Any, Any]:
+            new, gates = self.cell.step(x[0], states, training=training)
+            if mask is not None:
+                new = [ops.where(x[1], n, s) for n, s in zip(new, states, strict=True)]
+                gates = self.gates_type(*(ops.where(x[1], gate, 0) for gate in gates))
+            return new, gates
 
-        states = [ops.copy(state) for state in initial_state]
-        (states, _), (outputs, gates) = scan(step, (states, ops.zeros_like(states[0])), xs)
-        gates = type(gates)(*(ops.swapaxes(gate, 0, 1) for gate in gates))
-        return outputs[-1], ops.swapaxes(outputs, 0, 1), states, gates
+        states = [ops.copy(state) for state in keras.tree.flatten(initial_state)]
+        _, gates = scan(step, states, xs)
+        return self.gates_type(*(ops.swapaxes(gate, 0, 1) for gate in gates))
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Bidirectional sets this attribute on the layers that it wraps, whatever their mask.

@@ -3,7 +3,9 @@
 from typing import Any
 
 import keras
+from keras import ops
 
+from kblocks.backend.lstm import lstm, lstm_is_available
 from kblocks.layers.recurrent.arguments import cell_arguments
 from kblocks.layers.recurrent.gated import GatedLayer
 from kblocks.layers.recurrent.lstm_cell import LSTMCell, LSTMGates
@@ -67,6 +69,34 @@ class LSTM(GatedLayer, keras.layers.LSTM):
         cell = LSTMCell(units, peepholes, name="lstm_cell", **cell_arguments(kwargs))
         keras.layers.RNN.__init__(self, cell, **kwargs)
         self._set_up_gates(return_gates, use_cudnn, cudnn_can=not peepholes)
+
+    def outputs_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool
+    ) -> tuple[Any, Any, list[Any]]:
+        """The hand-written loop where it runs, else Keras' own (on a GPU, cuDNN)."""
+        if not self._is_plain(training) or not lstm_is_available():
+            return super().outputs_loop(sequences, initial_state, mask, training)
+        if training and self.dropout:
+            sequences = sequences * ops.expand_dims(self.cell.get_dropout_mask(sequences[:, 0]), 1)
+        return lstm(
+            sequences,
+            initial_state,
+            None if mask is None else keras.tree.flatten(mask)[0],
+            self.cell.kernel,
+            self.cell.recurrent_kernel,
+            self.cell.bias,
+            go_backwards=self.go_backwards,
+            zero_output_for_mask=self.zero_output_for_mask,
+        )
+
+    def _is_plain(self, training: bool) -> bool:
+        return (
+            self.activation is keras.activations.tanh
+            and self.recurrent_activation is keras.activations.sigmoid
+            and not self.peepholes
+            and not self.unroll
+            and not (training and self.recurrent_dropout)
+        )
 
     @property
     def peepholes(self) -> bool:

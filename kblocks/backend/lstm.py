@@ -1,0 +1,259 @@
+"""An LSTM over sequences on TensorFlow's CPU, with a backward pass written by hand.
+
+The equations stand in `kblocks.layers.recurrent.lstm_cell`; the cell is the truth and a test holds
+this file to it. What makes it fast:
+
+- the products of the inputs with W_x leave the loop: one large product in place of many small ones;
+- nothing is masked inside the loop: the kept steps of each sequence are moved to its front first,
+  and the outputs are dealt out to their times after it;
+- the backward loop makes the gradients dz of the gates' sums only (dh, dc: gradients of h_t, c_t),
+
+      dc  += dh * o * (1 - tanh(c_t)^2)
+      dz_i = dc * g * i * (1 - i)           dz_f = dc * c_{t-1} * f * (1 - f)
+      dz_g = dc * i * (1 - g^2)             dz_o = dh * tanh(c_t) * o * (1 - o)
+      dc   = dc * f                         dh   = sum_k dz_k W_hk^T
+
+  and the gradients of the weights are one large product each after it, dW_h = h_{t-1}^T dz and
+  dW_x = x^T dz, where automatic differentiation adds up a product of every step.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+# Steps to one turn of a while loop, whose bookkeeping costs as much as a small step.
+_STEPS_PER_TURN = 4
+
+
+def lstm_kernel(batch: int | None, features: int, units: int, dtype: str, xla: bool) -> str:
+    """Choose the forward loop: "block" or "gates".
+
+    "block" is TensorFlow's operation for a whole sequence: no loop to keep, but slow products. It
+    wins where these are small; it takes no bfloat16 or float64, no odd number of features without
+    a warning, and XLA does not know it. "gates" is a loop with one product for each gate: four
+    small products share two cores better than one four times as wide.
+    """
+    known = not xla and features % 2 == 0 and dtype in ("float16", "float32")
+    small = units <= 64 or (batch is not None and batch * units <= 128)
+    return "block" if known and small else "gates"
+
+
+def lstm_is_available() -> bool:
+    """Whether `lstm` runs here: on TensorFlow, without a GPU (there Keras has cuDNN)."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def lstm(
+    sequences: Any,
+    initial_state: list[Any],
+    mask: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    go_backwards: bool = False,
+    zero_output_for_mask: bool = False,
+) -> tuple[Any, Any, list[Any]]:
+    """Run an LSTM with tanh and sigmoid over sequences, as `keras.layers.LSTM.inner_loop` does.
+
+    Args:
+        sequences: (batch, time, features).
+        initial_state: The first h and c, each (batch, units).
+        mask: Boolean (batch, time), of any pattern, or `None`. A masked step keeps h and c.
+        kernel: W_x, (features, 4 * units): input, forget, candidate, output.
+        recurrent_kernel: W_h, (units, 4 * units).
+        bias: (4 * units,) or `None`.
+        go_backwards: Go from the last time to the first; the outputs come in that order.
+        zero_output_for_mask: Show zeros at masked steps, not the output before.
+
+    Returns:
+        The last output (batch, units), all outputs (batch, time, units), and the last h and c.
+    """
+    import tensorflow as tf
+
+    x = tf.convert_to_tensor(sequences)
+    h0, c0 = initial_state
+    W_x, W_h = tf.convert_to_tensor(kernel), tf.convert_to_tensor(recurrent_kernel)
+    b = tf.zeros_like(W_x[0]) if bias is None else tf.convert_to_tensor(bias)
+    if go_backwards:
+        x = tf.reverse(x, [1])
+    if mask is None:
+        hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, None, W_x, W_h, b)
+        return hs[-1], tf.transpose(hs[1:], (1, 0, 2)), [hs[-1], c]
+
+    mask = tf.cast(mask, "bool")
+    if go_backwards:
+        mask = tf.reverse(mask, [1])
+    taken = tf.cumsum(tf.cast(mask, "int32"), axis=1)  # (batch, time): steps taken up to there
+    kept_first = tf.argsort(tf.cast(~mask, "int32"), axis=1, stable=True)
+    x = tf.gather(x, kept_first, batch_dims=1)
+    hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, taken[:, -1], W_x, W_h, b)
+    hs = tf.transpose(hs, (1, 0, 2))  # (batch, 1 + time, units): h after 0, 1, 2 ... steps
+    h = tf.gather(hs, taken[:, -1], batch_dims=1)
+    shown = mask if zero_output_for_mask else taken > 0
+    zero = tf.zeros((), x.dtype)
+    outputs = tf.where(tf.expand_dims(shown, -1), tf.gather(hs, taken, batch_dims=1), zero)
+    return outputs[:, -1], outputs, [h, c]
+
+
+def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Any]:
+    """From x (time, batch, features), the states (1 + time, batch, units) and the last memory.
+
+    The last memory is the one after `lengths` (batch,) steps; what comes later goes unused.
+    """
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    kernel = lstm_kernel(x.shape[1], W_x.shape[0], W_h.shape[0], x.dtype.name, xla)
+    steps_per_turn = 1 if xla else _STEPS_PER_TURN
+
+    @tf.custom_gradient
+    def run(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Callable]:
+        n = x.shape[0] or tf.shape(x)[0]
+        if kernel == "block":
+            hs, cs, slopes_at = _block(x, h0, c0, W_x, W_h, b)
+        else:
+            hs, cs, slopes_at = _gates(n, x, h0, c0, W_x, W_h, b, steps_per_turn)
+        c = (
+            cs[-1]
+            if lengths is None
+            else tf.gather(tf.transpose(cs, (1, 0, 2)), lengths, batch_dims=1)
+        )
+
+        def gradient(dhs: Any, dc_last: Any) -> tuple[Any, ...]:
+            W_h_T = tf.transpose(W_h)
+
+            def step(s: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
+                t = n - 1 - s
+                f, a_c, a_i, a_f, a_g, a_o = slopes_at(t)
+                if lengths is not None:
+                    dc = tf.where(tf.expand_dims(lengths == t + 1, -1), dc_last, dc)
+                dh = dh + dhs[t + 1]
+                dc = dc + dh * a_c
+                dz = tf.concat([dc * a_i, dc * a_f, dc * a_g, dh * a_o], axis=1)
+                return tf.matmul(dz, W_h_T), dc * f, dzs.write(t, dz)
+
+            dc = dc_last if lengths is None else tf.zeros_like(dc_last)
+            dzs = _stack(n, dhs[0], W_h.shape[1])
+            dh, dc, dzs = _repeat(n, step, (tf.zeros_like(dc), dc, dzs), steps_per_turn)
+            if lengths is not None:
+                dc = tf.where(tf.expand_dims(lengths == 0, -1), dc_last, dc)
+            # Every step of every sequence is a row now.
+            dz = tf.reshape(dzs.stack(), (-1, W_h.shape[1]))
+            dx = tf.reshape(tf.matmul(dz, W_x, transpose_b=True), tf.shape(x))
+            dW_x = tf.matmul(tf.reshape(x, (-1, W_x.shape[0])), dz, transpose_a=True)
+            dW_h = tf.matmul(tf.reshape(hs[:-1], (-1, W_h.shape[0])), dz, transpose_a=True)
+            once = "LSTM can be differentiated once; keras.layers.RNN(LSTMCell(...)) at will."
+            first = (dx, dh + dhs[0], dc, dW_x, dW_h, tf.reduce_sum(dz, 0))
+            return tuple(tf.raw_ops.PreventGradient(input=d, message=once) for d in first)
+
+        return (hs, c), gradient
+
+    return run(x, h0, c0, W_x, W_h, b)
+
+
+def _block(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Any, Callable]:
+    """The states and memories (1 + time, batch, units), and the slopes at a step."""
+    import tensorflow as tf
+
+    no_peephole = tf.zeros_like(h0[0])
+    i, cs, f, o, g, tanh_c, hs = tf.raw_ops.BlockLSTMV2(
+        seq_len_max=tf.shape(x, out_type="int64")[0],
+        x=x,
+        cs_prev=c0,
+        h_prev=h0,
+        w=tf.concat([W_x, W_h], axis=0),
+        wci=no_peephole,
+        wcf=no_peephole,
+        wco=no_peephole,
+        b=b,
+        use_peephole=False,
+    )
+    hs = tf.concat([h0[None], hs], axis=0)
+    cs = tf.concat([c0[None], cs], axis=0)
+
+    def slopes_at(t: Any) -> tuple[Any, ...]:
+        return _slopes(i[t], f[t], g[t], o[t], tanh_c[t], cs[t])
+
+    return hs, cs, slopes_at
+
+
+def _gates(
+    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, steps_per_turn: int
+) -> tuple[Any, Any, Callable]:
+    """The states and memories (1 + time, batch, units), and the slopes at a step."""
+    import tensorflow as tf
+
+    units = W_h.shape[0]
+    rows = tf.reshape(x, (-1, W_x.shape[0]))
+    shape = tf.concat([tf.shape(x)[:2], [units]], axis=0)
+    parts = zip(tf.split(W_x, 4, axis=1), tf.split(b, 4), strict=True)
+    x_i, x_f, x_g, x_o = (tf.reshape(tf.matmul(rows, W) + b, shape) for W, b in parts)
+    W_i, W_f, W_g, W_o = tf.split(W_h, 4, axis=1)
+
+    def step(t: Any, h: Any, c: Any, hs: Any, cs: Any, *kept: Any) -> tuple[Any, ...]:
+        i = tf.sigmoid(x_i[t] + tf.matmul(h, W_i))
+        f = tf.sigmoid(x_f[t] + tf.matmul(h, W_f))
+        g = tf.tanh(x_g[t] + tf.matmul(h, W_g))
+        o = tf.sigmoid(x_o[t] + tf.matmul(h, W_o))
+        c = f * c + i * g
+        tanh_c = tf.tanh(c)
+        h = o * tanh_c
+        kept = tuple(k.write(t, v) for k, v in zip(kept, (i, f, g, o, tanh_c), strict=True))
+        return h, c, hs.write(t + 1, h), cs.write(t + 1, c), *kept
+
+    hs = _stack(n + 1, h0, units).write(0, h0)
+    cs = _stack(n + 1, h0, units).write(0, c0)
+    kept = tuple(_stack(n, h0, units) for _ in range(5))
+    _, _, hs, cs, *gates = _repeat(n, step, (h0, c0, hs, cs, *kept), steps_per_turn)
+
+    def slopes_at(t: Any) -> tuple[Any, ...]:
+        return _slopes(*(k.read(t) for k in (*gates, cs)))
+
+    return hs.stack(), cs.stack(), slopes_at
+
+
+def _slopes(i: Any, f: Any, g: Any, o: Any, tanh_c: Any, c: Any) -> tuple[Any, ...]:
+    """What dh and dc are multiplied with on their way back: f, then to c, z_i, z_f, z_g and z_o."""
+    return (
+        f,
+        o * (1 - tanh_c * tanh_c),
+        g * i * (1 - i),
+        c * f * (1 - f),
+        i * (1 - g * g),
+        tanh_c * o * (1 - o),
+    )
+
+
+def _stack(n: Any, like: Any, units: int) -> Any:
+    """Room for n tensors (batch, units) of the dtype of `like`."""
+    import tensorflow as tf
+
+    shape = (like.shape[0], units)
+    return tf.TensorArray(like.dtype, size=n, element_shape=shape, clear_after_read=False)
+
+
+def _repeat(n: Any, step: Callable, state: tuple[Any, ...], steps_per_turn: int) -> tuple[Any, ...]:
+    """Apply `state = step(t, *state)` for t = 0 ... n - 1."""
+    import tensorflow as tf
+
+    def turns(t: Any, stop: Any, steps: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        def body(t: Any, *state: Any) -> tuple[Any, ...]:
+            for k in range(steps):
+                state = step(t + k, *state)
+            return (t + steps, *state)
+
+        return tf.while_loop(lambda t, *_: t < stop, body, (t, *state))[1:]
+
+    whole = n - n % steps_per_turn
+    state = turns(0, whole, steps_per_turn, state)
+    if isinstance(n, int):
+        for t in range(whole, n):
+            state = step(t, *state)
+        return tuple(state)
+    return turns(whole, n, 1, state) if steps_per_turn > 1 else state
