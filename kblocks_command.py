@@ -13,7 +13,7 @@ from collections.abc import Iterator
 def main() -> None:
     """Import the command, quietly, and run it."""
     loud = "--debug" in sys.argv or "TF_CPP_MIN_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if loud else _stderr_aside():
         from kblocks import cli
     cli.main()

@@ -1,0 +1,82 @@
+"""An exported model, loaded back and used as TensorFlow Serving would."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+Output = dict[str, Any]
+
+
+class Served:
+    """A SavedModel from strings to named outputs, by its default signature.
+
+    Args:
+        directory: A directory of versions, of which the newest is taken (the highest number, as
+            TensorFlow Serving takes it), or one version.
+
+    Call arguments:
+        texts: Strings.
+
+    Returns:
+        For each string the outputs by name, as Python values.
+
+    Raises:
+        ValueError: There is no export at that place, or its signature does not take strings.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import tensorflow as tf
+    >>> from kblocks.export.served import Served
+    >>> directory = pathlib.Path(tempfile.mkdtemp()) / "shout"
+    >>> strings = tf.TensorSpec([None], tf.string, "text")
+    >>> upper = tf.function(lambda text: {"shout": tf.strings.upper(text)}, [strings])
+    >>> tf.saved_model.save(tf.Module(), directory / "1", upper.get_concrete_function())
+    >>> Served(directory)(["hello", "you"])
+    [{'shout': 'HELLO'}, {'shout': 'YOU'}]
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        # The ops of its tokenizers come with it; an export without them needs no such package.
+        with contextlib.suppress(ImportError):
+            import tensorflow_text  # noqa: F401
+        self.version = _newest(Path(directory))
+        # Whoever holds the signature must hold the model, whose variables it uses.
+        self._model = tf.saved_model.load(str(self.version))
+        self._signature = self._model.signatures.get("serving_default")
+        inputs = self._signature.structured_input_signature[1] if self._signature else {}
+        if [spec.dtype for spec in inputs.values()] != [tf.string]:
+            found = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in inputs.items())
+            raise ValueError(
+                f"{self.version}: the default signature must take one input of strings, and takes "
+                f"{found or 'none'}."
+            )
+        [self._input] = inputs
+
+    def __call__(self, texts: Sequence[str]) -> list[Output]:
+        outputs = self._signature(**{self._input: tf.constant(list(texts), tf.string)})
+        values = {name: _plain(output.numpy().tolist()) for name, output in outputs.items()}
+        return [{name: rows[i] for name, rows in values.items()} for i in range(len(texts))]
+
+
+def _newest(directory: Path) -> Path:
+    """The directory itself if it is a version, else its version of the highest number."""
+    if (directory / "saved_model.pb").is_file():
+        return directory
+    if not directory.is_dir():
+        raise ValueError(f"{directory}: no such directory; expected an exported model.")
+    versions = [path for path in directory.iterdir() if path.name.isdecimal()]
+    if not (versions := [path for path in versions if (path / "saved_model.pb").is_file()]):
+        raise ValueError(f"{directory}: no exported model, which would be in {directory / '1'}.")
+    return max(versions, key=lambda path: int(path.name))
+
+
+def _plain(value: Any) -> Any:
+    """Nested lists with text for bytes."""
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
