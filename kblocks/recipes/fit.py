@@ -59,9 +59,9 @@ def fit(
         run.load_newest(model)
     callbacks: list[keras.callbacks.Callback] = [
         _Reseed(seed),
-        _Bar(train.steps, epochs, quiet),
         _Score(score),
         _Keep(run, history, metric, patience),
+        _Bar(train.steps, epochs, quiet),
     ]
     if is_chief():
         callbacks.append(keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False))

@@ -93,6 +93,7 @@ def test_quiet_is_a_line_an_epoch(tmp_path, capsys):
     train(tmp_path / "run", epochs=2)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[0] for line in lines if line] == ["epoch 1/2", "epoch 2/2"]
+    assert "score 1" in lines[0]
 
 
 def test_tensorboard_has_the_epochs(tmp_path):
