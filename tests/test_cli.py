@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import kblocks
 from kblocks import cli, recipes
+from kblocks.data import libreoffice_help
 
 
 @dataclasses.dataclass
@@ -252,6 +253,7 @@ def test_a_run_directory_that_cannot_be_made(command, counting):
         (None, "pairs.tsv: No such file or directory"),
         (b"", "pairs.tsv: the file holds no sentence pair."),
         (b"Good day.\tGuten Tag.\nHello.\n", "pairs.tsv:2: expected two columns"),
+        (b"Good day.\tGuten Tag.\n", "pairs.tsv holds too few different sentence pairs"),
         ("Good day.\tSchöner Tag.\n".encode("latin-1"), "pairs.tsv:1: the line is not UTF-8"),
     ],
 )
@@ -318,16 +320,17 @@ def test_predict_with_a_model_of_numbers(command, tmp_path):
 
 @pytest.mark.slow
 def test_the_real_recipe_from_training_to_prediction(command):
-    pairs = [
-        f"row {i} of the table {j}.\tZeile {i} der Tabelle {j}.\n"
-        for i in range(9)
-        for j in range(9)
-    ]
-    letters = [
-        f"The letter {a}{b}.\tDer Brief {a}{b}.\n" for a in "abcdefghkl" for b in "mnopqrstuv"
-    ]
-    Path("pairs.tsv").write_text("".join(pairs + letters), encoding="utf-8")
-    sizes = ("units=8", "embedding=8", "vocabulary=80", "max_length=12", "batch_size=64", "beam=2")
+    splits = libreoffice_help(max_words=6)
+    pairs = splits.train[:400] + splits.validation[:20] + splits.test[:20]
+    Path("pairs.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in pairs), encoding="utf-8")
+    sizes = (
+        "units=8",
+        "embedding=8",
+        "vocabulary=400",
+        "max_length=24",
+        "batch_size=64",
+        "beam=2",
+    )
     options = [part for size in sizes for part in ("--set", size)]
     status, _, error = command(
         *("train", "translation", "--data", "pairs.tsv", "--epochs", 1, *options),
@@ -338,6 +341,6 @@ def test_the_real_recipe_from_training_to_prediction(command):
     for picture in command("plot", "runs/tiny")[1].split():
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
     assert command("export", "runs/tiny")[1] == "saved_models/tiny/1\n"
-    status, out, _ = command("predict", "saved_models/tiny", "The letter am.", "--json")
+    status, out, _ = command("predict", "saved_models/tiny", "Click here.", "--json")
     assert status == 0
     assert {"translation", "score", "alignment"} <= set(json.loads(out))

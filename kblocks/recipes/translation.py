@@ -181,7 +181,13 @@ def read_data(config: TranslationConfig) -> data.Splits:
         return data.libreoffice_help(config.max_words)
     path = Path(config.data)
     if not path.is_dir():
-        return data.split_by_letters(data.read_pairs(path))
+        divided = data.split_by_letters(data.read_pairs(path))
+        if not divided.train or not divided.validation:
+            raise ValueError(
+                f"{path} holds too few different sentence pairs to keep some for validation; give a "
+                "folder with the files of each split instead."
+            )
+        return divided
     splits: list[data.Pairs] = []
     for split in ("train", "val", "test"):
         files = [_file(path, f"{split}.{end}") for end in (config.source, config.target)]
