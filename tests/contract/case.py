@@ -160,7 +160,8 @@ def named_weights(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
 
     def children(value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, keras.layers.Layer):
-            for name, child in vars(value).items():
+            # On PyTorch a layer is a module, which keeps its children apart.
+            for name, child in {**vars(value), **vars(value).get("_modules", {})}.items():
                 # `_self_...` is TensorFlow's bookkeeping for checkpoints.
                 if name not in own and not name.startswith("_self_"):
                     yield name.lstrip("_"), child

@@ -1,5 +1,6 @@
 """Gradients of a fixed random projection of the outputs, on each backend and of the reference."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -74,13 +75,15 @@ def _jax(
     import jax
 
     fixed = [v.value for v in layer.non_trainable_variables]
+    # `stateless_call` hands `training` on even to a `call` that does not take it.
+    flags = {"training": False} if "training" in inspect.signature(layer.call).parameters else {}
     paths = {id(v): path for path, v in variables.items()}
 
     def stateless(trainable: list, leaves: dict) -> Any:
         def run(inputs: dict) -> Any:
             (_, first), *others = inputs.items()
             return layer.stateless_call(
-                trainable, fixed, first, **dict(others), **case.call, training=False
+                trainable, fixed, first, **dict(others), **case.call, **flags
             )[0]
 
         return loss(leaves, run)
