@@ -133,7 +133,7 @@ def test_scaled_dot_equals_torch() -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(actual), expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("score", NAMES)
 def test_a_row_without_any_position_gets_zeros(score: str, policy: str) -> None:
     inputs = sample()
