@@ -7,8 +7,6 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
 SOURCES := setup.cfg pyproject.toml
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
-
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format check test parity bench demo tables
 

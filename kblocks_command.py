@@ -12,16 +12,18 @@ from collections.abc import Iterator
 
 def main() -> None:
     """Import the command, quietly, and run it."""
-    loud = "--debug" in sys.argv or "TF_CPP_MIN_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with contextlib.nullcontext() if loud else _stderr_aside():
+    with without_notes():
         from kblocks import cli
     cli.main()
 
 
 @contextlib.contextmanager
-def _stderr_aside() -> Iterator[None]:
-    """The process's stderr, TensorFlow's C++ included, goes nowhere for a while."""
+def without_notes() -> Iterator[None]:
+    """The process's stderr, that of TensorFlow's C++ included, goes nowhere during an import."""
+    if "--debug" in sys.argv or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # for what comes after the import
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -8,13 +8,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from kblocks_command import without_notes
 
 RUN = Path("runs/demo")
 EXPORT = Path("saved_models/demo")
 SHIPPED = Path("saved_models/translator-en-de")
 SENTENCE = "Click the icon to open the dialog."
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "max_words": 8,
     "vocabulary": 2000,
     "units": 128,
@@ -37,14 +40,16 @@ def main() -> None:
     kblocks("export", str(RUN), "--to", str(EXPORT.parent))
     compare()
     say("The export, in a process that never imports kblocks:")
-    python("tools/translate_without_kblocks.py", str(EXPORT / "1"), SENTENCE)
+    script = [sys.executable, "tools/translate_without_kblocks.py", str(EXPORT / "1"), SENTENCE]
+    finish(script, stderr=subprocess.PIPE, text=True)  # TensorFlow's notes, if all goes well
     say(f"The pictures are in {RUN / 'pictures'}.")
 
 
 def compare() -> None:
     """Print held-out sentences, their references, and what the two models make of them."""
-    from kblocks.data import libreoffice_help
-    from kblocks.export.served import Served
+    with without_notes():
+        from kblocks.data import libreoffice_help
+        from kblocks.export.served import Served
 
     pairs = [p for p in libreoffice_help(SMALL["max_words"]).test if len(p[0].split()) >= 5][:40:8]
     models = {"demo": Served(EXPORT), "shipped": Served(SHIPPED)}
@@ -61,14 +66,14 @@ def compare() -> None:
 def kblocks(*words: str) -> None:
     """Run the command `kblocks`, shown."""
     say("$ kblocks " + " ".join(words))
-    python("-m", "kblocks", *words)
+    finish([str(Path(sys.executable).with_name("kblocks")), *words])
 
 
-def python(*words: str) -> None:
-    """Run this Python; end the demo if it fails."""
-    status = subprocess.run([sys.executable, *words], check=False).returncode
-    if status:
-        sys.exit(status)
+def finish(command: list[str], **options: Any) -> None:
+    """Run a command; end the demo if it fails."""
+    done = subprocess.run(command, check=False, **options)
+    if done.returncode:
+        sys.exit(done.stderr or done.returncode)
 
 
 def say(text: str) -> None:

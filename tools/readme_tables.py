@@ -43,11 +43,11 @@ def translation(results: Sequence[Result]) -> str:
         if "val_bleu" in result.get("metrics", {}):
             runs[re.sub(r"-seed\d+$", "", result["name"])].append(result)
     rows = []
-    for name, seeds in sorted(runs.items(), key=lambda item: (item[1][0]["data"], item[0])):
+    for name, seeds in sorted(runs.items(), key=lambda item: (_data(item[1][0]), item[0])):
         rows.append(
             [
                 name,
-                seeds[0]["data"],
+                _data(seeds[0]),
                 _mean(seeds, lambda run: run["metrics"]["val_bleu"]),
                 _mean(seeds, lambda run: run["metrics"].get("test_bleu")),
                 f"{seeds[0]['parameters'] / 1e6:.1f} M",
@@ -57,6 +57,11 @@ def translation(results: Sequence[Result]) -> str:
         )
     header = ["run", "data", "BLEU, validation", "BLEU, test", "parameters", "minutes", "command"]
     return _markdown(header, rows)
+
+
+def _data(run: Result) -> str:
+    """The name of the data, wherever they lay."""
+    return Path(run["data"]).name
 
 
 def _mean(runs: Sequence[Result], value: Callable[[Result], float | None]) -> str:

@@ -184,8 +184,8 @@ def read_data(config: TranslationConfig) -> data.Splits:
         divided = data.split_by_letters(data.read_pairs(path))
         if not divided.train or not divided.validation:
             raise ValueError(
-                f"{path} holds too few different sentence pairs to keep some for validation; give a "
-                "folder with the files of each split instead."
+                f"{path} holds too few different sentence pairs to keep some for validation; "
+                "give a folder with the files of each split instead."
             )
         return divided
     splits: list[data.Pairs] = []
