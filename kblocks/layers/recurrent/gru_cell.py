@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kblocks.layers.recurrent.checked import CheckedCell
 from kblocks.layers.recurrent.checks import check_cell_arguments
 
 
@@ -35,7 +36,7 @@ class GRUWeights(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class GRUCell(keras.layers.GRUCell):
+class GRUCell(CheckedCell, keras.layers.GRUCell):
     """One step of a gated recurrent unit, its gates in the open.
 
     The weights lie as in `keras.layers.GRUCell` (update, reset, candidate side by side) and go from
@@ -134,6 +135,11 @@ class GRUCell(keras.layers.GRUCell):
         """The new state, as the output and in a list."""
         [h], _ = self.step(inputs, states, training)
         return h, [h]
+
+    def compute_output_shape(self, inputs_shape: Any, states_shape: Any = None) -> tuple:
+        """The shapes of the output and of the states."""
+        state = (inputs_shape[0], self.units)
+        return state, [state]
 
     def weights_of(self, gate: str) -> GRUWeights:
         """The weights of one gate as the equations have them: `W_h`, `W_x`, `b`, `b_h`.

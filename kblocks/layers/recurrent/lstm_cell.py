@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kblocks.layers.recurrent.checked import CheckedCell
 from kblocks.layers.recurrent.checks import check_cell_arguments
 from kblocks.layers.recurrent.simple_rnn_cell import Weights
 
@@ -31,7 +32,7 @@ class LSTMGates(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class LSTMCell(keras.layers.LSTMCell):
+class LSTMCell(CheckedCell, keras.layers.LSTMCell):
     """One step of a long short-term memory, its gates in the open.
 
     The weights lie as in `keras.layers.LSTMCell` (input, forget, candidate, output side by side)
@@ -136,6 +137,11 @@ class LSTMCell(keras.layers.LSTMCell):
         """The new state as the output, and the list of state and memory."""
         [h, c], _ = self.step(inputs, states, training)
         return h, [h, c]
+
+    def compute_output_shape(self, inputs_shape: Any, states_shape: Any = None) -> tuple:
+        """The shapes of the output and of the states."""
+        state = (inputs_shape[0], self.units)
+        return state, [state, state]
 
     def weights_of(self, gate: str) -> Weights:
         """The weights of one gate as the equations have them: `W_h`, `W_x`, `b`.

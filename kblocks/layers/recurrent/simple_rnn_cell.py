@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kblocks.layers.recurrent.checked import CheckedCell
 from kblocks.layers.recurrent.checks import check_cell_arguments
 
 
@@ -20,7 +21,7 @@ class Weights(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class SimpleRNNCell(keras.layers.SimpleRNNCell):
+class SimpleRNNCell(CheckedCell, keras.layers.SimpleRNNCell):
     """One step of Elman's simple recurrent network.
 
     The weights lie as in `keras.layers.SimpleRNNCell` and go from one to the other with
@@ -75,6 +76,11 @@ class SimpleRNNCell(keras.layers.SimpleRNNCell):
             z = z + self.bias
         h = self.activation(z)
         return h, [h]
+
+    def compute_output_shape(self, inputs_shape: Any, states_shape: Any = None) -> tuple:
+        """The shapes of the output and of the states."""
+        state = (inputs_shape[0], self.units)
+        return state, [state]
 
     def weights_of(self, gate: str = "state") -> Weights:
         """The weights as the equation has them: `W_h`, `W_x`, `b`."""
