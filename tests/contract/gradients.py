@@ -89,7 +89,7 @@ def _jax(
         return loss(leaves, run)
 
     trainable = [v.value for v in layer.trainable_variables]
-    of_weights, of_leaves = jax.grad(stateless, argnums=(0, 1))(trainable, leaves)
+    of_weights, of_leaves = jax.jit(jax.grad(stateless, argnums=(0, 1)))(trainable, leaves)
     named = zip(layer.trainable_variables, of_weights, strict=True)
     return {**{paths[id(v)]: gradient for v, gradient in named}, **of_leaves}
 
