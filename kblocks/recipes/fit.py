@@ -57,11 +57,12 @@ def fit(
     if done:
         model.optimizer.build(model.trainable_variables)  # its state is in the checkpoint
         run.load_newest(model)
+    bar = _Bar(train.steps, epochs, quiet)
     callbacks: list[keras.callbacks.Callback] = [
         _Reseed(seed),
         _Score(score),
         _Keep(run, history, metric, patience),
-        _Bar(train.steps, epochs, quiet),
+        bar,
     ]
     if is_chief():
         callbacks.append(keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False))
@@ -84,6 +85,8 @@ def fit(
     except KeyboardInterrupt:
         kept = f"epoch {len(history)} is kept in {run.path}" if history else "no epoch was finished"
         raise KeyboardInterrupt(f"interrupted: {kept}; --resume goes on from there.") from None
+    finally:
+        bar.close()
     return history
 
 
@@ -198,8 +201,10 @@ class _Bar(keras.callbacks.Callback):
         if is_chief():
             self.console.print(f"epoch {epoch + 1}/{self.epochs}  {_readable(logs)}")
 
-    def on_train_end(self, logs: Any = None) -> None:
-        self.progress.stop()
+    def close(self) -> None:
+        """Give the terminal back, its cursor and stderr, however the training ended."""
+        if self.progress.live.is_started:
+            self.progress.stop()
 
 
 def _readable(logs: dict[str, Any]) -> str:
