@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from kblocks.layers import GRU, LSTM, BahdanauAttention, GRUCell, LSTMCell
+from kblocks.layers.attention.checks import check_positive
 from kblocks.models.translation.translator import Translator
 
 Tree = Any
@@ -49,7 +50,7 @@ class BahdanauTranslator(Translator):
         training: Whether dropout is on.
 
     Returns:
-        float32 logits of the next token, `(batch, target, target_vocabulary_size)`; with
+        Logits of the next token, float32 or wider, `(batch, target, target_vocabulary_size)`; with
         `return_attention_scores`, `(logits, (batch, target, source))`.
 
     Raises:
@@ -93,6 +94,9 @@ class BahdanauTranslator(Translator):
             tie_embeddings,
             **kwargs,
         )
+        check_positive("units", units)
+        if attention_units is not None:
+            check_positive("attention_units", attention_units)
         if cell not in CELLS:
             raise ValueError(f"`cell` must be one of {tuple(CELLS)}, got {cell!r}.")
         if attention not in ("additive", None):
@@ -106,16 +110,23 @@ class BahdanauTranslator(Translator):
         self.readout_name = readout
 
         layer, step_cell = CELLS[cell]
+        policy = self.dtype_policy
         self.encoder = keras.layers.Bidirectional(
-            layer(units, return_sequences=True, return_state=True), name="encoder"
+            layer(units, return_sequences=True, return_state=True, dtype=policy),
+            name="encoder",
+            dtype=policy,
         )
         self.attention = (
-            BahdanauAttention(attention_units or units, name="attention") if attention else None
+            BahdanauAttention(attention_units or units, name="attention", dtype=policy)
+            if attention
+            else None
         )
-        self.initial_state = keras.layers.Dense(units, activation="tanh", name="initial_state")
-        self.cell = step_cell(units, name="decoder")
+        self.initial_state = keras.layers.Dense(
+            units, activation="tanh", name="initial_state", dtype=policy
+        )
+        self.cell = step_cell(units, name="decoder", dtype=policy)
         pairs = 2 if readout == "maxout" else 1
-        self.hidden = keras.layers.Dense(pairs * embedding_dim, name="readout_hidden")
+        self.hidden = keras.layers.Dense(pairs * embedding_dim, name="readout_hidden", dtype=policy)
 
     def encode(self, embedded: Tensor, mask: Tensor, training: bool) -> tuple[Tree, Tree]:
         h, *states = self.encoder(embedded, mask=mask, training=training)

@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 from kblocks.layers import LSTM, LSTMCell, LuongAttention
+from kblocks.layers.attention.checks import check_positive
 from kblocks.models.translation.translator import Translator
 
 Tree = Any
@@ -50,7 +51,7 @@ class LuongTranslator(Translator):
         training: Whether dropout is on.
 
     Returns:
-        float32 logits of the next token, `(batch, target, target_vocabulary_size)`; with
+        Logits of the next token, float32 or wider, `(batch, target, target_vocabulary_size)`; with
         `return_attention_scores`, `(logits, (batch, target, source))`.
 
     Raises:
@@ -93,8 +94,8 @@ class LuongTranslator(Translator):
             tie_embeddings,
             **kwargs,
         )
-        if layers < 1:
-            raise ValueError(f"`layers` must be at least 1, got {layers!r}.")
+        check_positive("units", units)
+        check_positive("layers", layers)
         if bidirectional and units % 2:
             raise ValueError(f"`units` must be even for a bidirectional encoder, got {units!r}.")
         if tie_embeddings != "none" and embedding_dim != units:
@@ -102,6 +103,8 @@ class LuongTranslator(Translator):
                 "tied embeddings multiply h~: `embedding_dim` must equal `units`, got "
                 f"{embedding_dim} and {units}."
             )
+        if isinstance(attention, dict):  # from a config
+            attention = keras.saving.deserialize_keras_object(attention)
         self.units = units
         self.num_layers = layers
         self.score = attention
@@ -110,9 +113,10 @@ class LuongTranslator(Translator):
         self.max_length = max_length
 
         self.encoder = [self._encoder_layer(i) for i in range(layers)]
-        self.cells = [LSTMCell(units, name=f"decoder_{i}") for i in range(layers)]
+        policy = self.dtype_policy
+        self.cells = [LSTMCell(units, name=f"decoder_{i}", dtype=policy) for i in range(layers)]
         self.attention = (
-            LuongAttention(units, score=attention, max_length=max_length, name="attention")
+            LuongAttention(units, attention, max_length, name="attention", dtype=policy)
             if attention is not None
             else None
         )
@@ -120,8 +124,11 @@ class LuongTranslator(Translator):
     def _encoder_layer(self, i: int) -> keras.layers.Layer:
         wide = self.units // 2 if self.bidirectional else self.units
         name = f"encoder_{i}"
-        lstm = LSTM(wide, return_sequences=True, return_state=True, name=name)
-        return keras.layers.Bidirectional(lstm, name=name) if self.bidirectional else lstm
+        policy = self.dtype_policy
+        lstm = LSTM(wide, return_sequences=True, return_state=True, name=name, dtype=policy)
+        if not self.bidirectional:
+            return lstm
+        return keras.layers.Bidirectional(lstm, name=name, dtype=policy)
 
     def encode(self, embedded: Tensor, mask: Tensor, training: bool) -> tuple[Tree, Tree]:
         h, carried = embedded, []

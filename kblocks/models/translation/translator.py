@@ -8,6 +8,7 @@ from keras import ops
 from kblocks import tokens
 from kblocks.backend import scan
 from kblocks.decoding import Decoded, beam_search, greedy
+from kblocks.layers.attention.checks import check_positive
 
 Tree = Any
 Tensor = Any
@@ -39,7 +40,7 @@ class Translator(keras.Model):
         training: Whether dropout is on.
 
     Returns:
-        float32 logits of the next token, `(batch, target, target_vocabulary_size)`; with
+        Logits of the next token, float32 or wider, `(batch, target, target_vocabulary_size)`; with
         `return_attention_scores`, `(logits, (batch, target, source))`.
     """
 
@@ -53,6 +54,9 @@ class Translator(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_positive("source_vocabulary_size", source_vocabulary_size)
+        check_positive("target_vocabulary_size", target_vocabulary_size)
+        check_positive("embedding_dim", embedding_dim)
         if tie_embeddings not in TIES:
             raise ValueError(f"`tie_embeddings` must be one of {TIES}, got {tie_embeddings!r}.")
         if tie_embeddings == "all" and source_vocabulary_size != target_vocabulary_size:
@@ -69,19 +73,22 @@ class Translator(keras.Model):
         self.tie_embeddings = tie_embeddings
 
         init = keras.initializers.RandomNormal(stddev=embedding_dim**-0.5)
+        policy = self.dtype_policy
         self.target_embedding = keras.layers.Embedding(
-            target_vocabulary_size, embedding_dim, embeddings_initializer=init
+            target_vocabulary_size, embedding_dim, embeddings_initializer=init, dtype=policy
         )
         self.source_embedding = (
             self.target_embedding
             if tie_embeddings == "all"
             else keras.layers.Embedding(
-                source_vocabulary_size, embedding_dim, embeddings_initializer=init
+                source_vocabulary_size, embedding_dim, embeddings_initializer=init, dtype=policy
             )
         )
-        self.drop = keras.layers.Dropout(dropout)
+        self.drop = keras.layers.Dropout(dropout, dtype=policy)
         self.output_projection = (
-            keras.layers.Dense(target_vocabulary_size) if tie_embeddings == "none" else None
+            keras.layers.Dense(target_vocabulary_size, dtype=policy)
+            if tie_embeddings == "none"
+            else None
         )
 
     # A subclass gives these three.
@@ -102,6 +109,9 @@ class Translator(keras.Model):
 
     def start(self, source: Tensor, training: bool = False) -> tuple[Tree, Tree]:
         """Read the source, `(batch, source)` ids: `(memory, carry)`."""
+        if not self.built:
+            self.build()
+        source = _checked_ids("source", source)
         mask = ops.not_equal(source, tokens.PADDING)
         embedded = self.drop(self.source_embedding(source), training=training)
         return self.encode(embedded, mask, training)
@@ -143,7 +153,8 @@ class Translator(keras.Model):
         training: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         memory, carry = self.start(inputs["source"], training=training)
-        embedded = self.drop(self.target_embedding(inputs["target"]), training=training)
+        target = _checked_ids("target", inputs["target"])
+        embedded = self.drop(self.target_embedding(target), training=training)
 
         def step(carry: Tree, e: Tensor) -> tuple[Tree, tuple[Tensor, Tensor]]:
             carry, features, alignment = self.advance(e, carry, memory)
@@ -163,7 +174,7 @@ class Translator(keras.Model):
             logits = ops.matmul(combined, ops.transpose(matrix)) + ops.cast(
                 self.bias, combined.dtype
             )
-        return ops.cast(logits, "float32")
+        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights that all translators have; a subclass goes on."""
@@ -188,3 +199,10 @@ class Translator(keras.Model):
             "tie_embeddings",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _checked_ids(name: str, ids: Tensor) -> Tensor:
+    ids = ops.convert_to_tensor(ids)
+    if len(ids.shape) != 2:
+        raise ValueError(f"`{name}` must have shape (batch, time), got {tuple(ids.shape)}.")
+    return ids
