@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tests.contract.case import Case
+from tests.contract.case import Case, assert_close, flat_numpy
 
 
 def check_errors(case: Case) -> None:
@@ -15,6 +15,8 @@ def check_errors(case: Case) -> None:
     for name, array, came in _bad_arrays(case):
         inputs = {**case.inputs, name: array}
         _expect_error(lambda inputs=inputs: case.run(layer, inputs), name, came)
+    for name in [name for name in case.floats() if "/" not in name]:
+        _check_integers(case, layer, name)
     for changes, name in case.bad_inputs:
         inputs = {**case.inputs, **changes}
         _expect_error(lambda inputs=inputs: case.run(layer, inputs), name, [])
@@ -38,6 +40,19 @@ def _bad_arrays(case: Case) -> Iterator[tuple[str, np.ndarray, list[str]]]:
             yield name, np.full(array.shape, "text"), ["string", "str"]
 
 
+def _check_integers(case: Case, layer: keras.layers.Layer, name: str) -> None:
+    """Integers where floats are expected raise, or count as the same numbers; never otherwise."""
+    array = case.inputs[name]
+    integers = np.arange(array.size, dtype="int32").reshape(array.shape) % 3
+    outputs, message = _outcome(lambda: case.run(layer, {**case.inputs, name: integers}))
+    if message is None:
+        floats = integers.astype("float32")
+        expected = flat_numpy(case.run(layer, {**case.inputs, name: floats}))
+        assert_close(flat_numpy(outputs), expected, 1e-5, f"integers as `{name}`")
+    else:
+        assert _names(message, name), f"integers as `{name}`: the message does not name it"
+
+
 def _shape_text(array: np.ndarray) -> str:
     return ", ".join(map(str, array.shape))
 
@@ -53,20 +68,30 @@ def _bad_arguments(case: Case) -> Iterator[Mapping[str, Any]]:
 
 def _expect_error(run: Callable[[], Any], name: str, came: list[str]) -> None:
     try:
-        run()
-    except ValueError as error:
-        # What Keras adds below shows every argument, the good ones too.
-        message = str(error).partition("Arguments received by")[0].strip()
+        _, message = _outcome(run)
     except Exception as error:
         raise AssertionError(
             f"bad `{name}` ({came}): {type(error).__name__} instead of a ValueError: {error}"
         ) from error
-    else:
-        raise AssertionError(f"bad `{name}` ({came}) raises nothing")
-    # Keras' own message calls the only input of a layer "Input 0".
-    named = re.search(rf"\b{re.escape(name)}\b", message) or (
-        name == "inputs" and "Input 0 of layer" in message
-    )
-    assert named, f"bad `{name}`: the message does not name it: {message}"
+    assert message is not None, f"bad `{name}` ({came}) raises nothing"
+    assert _names(message, name), f"bad `{name}`: the message does not name it: {message}"
     shown = not came or any(text in message for text in came)
     assert shown, f"bad `{name}`: the message shows none of {came}: {message}"
+
+
+def _outcome(run: Callable[[], Any]) -> tuple[Any, str | None]:
+    """The result, or the message of the ValueError without what Keras adds below.
+
+    Keras adds every argument by name, the good ones too.
+    """
+    try:
+        return run(), None
+    except ValueError as error:
+        return None, str(error).partition("Arguments received by")[0].strip()
+
+
+def _names(message: str, name: str) -> bool:
+    """Keras' own message calls the only input of a layer "Input 0"."""
+    if name == "inputs" and "Input 0 of layer" in message:
+        return True
+    return re.search(rf"\b{re.escape(name)}\b", message) is not None
