@@ -1,6 +1,8 @@
 """SavedModels for TensorFlow Serving."""
 
 from kblocks.export.save import save
+from kblocks.export.servable import Request, Servable
+from kblocks.export.servable_model import ServableModel
 from kblocks.export.text_translator import TextTranslator
 
-__all__ = ["TextTranslator", "save"]
+__all__ = ["Request", "Servable", "ServableModel", "TextTranslator", "save"]

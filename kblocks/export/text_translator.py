@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from kblocks import tokens
+from kblocks.export.servable import Request
 from kblocks.models.translation import Translator
 from kblocks.text import SubwordVocabulary
 
@@ -13,8 +14,10 @@ from kblocks.text import SubwordVocabulary
 class TextTranslator(tf.Module):
     """Strings in, translations out: tokenizer, beam search and detokenizer in the graph.
 
-    A source of more than `max_length` subwords is cut there; an empty one has the empty
-    translation.
+    Any bytes have a translation: see `kblocks.text.clean` for what is no UTF-8, control characters
+    and spaces; characters that the vocabulary lacks are spelled in bytes. A source of more than
+    `max_length` subwords is cut there; one with nothing visible has the empty translation with
+    score 0. A sentence is translated alone as it is in a batch.
 
     Args:
         model: A trained translator.
@@ -58,6 +61,8 @@ class TextTranslator(tf.Module):
         content = self.source_vocabulary.encode(text)[:, : self.max_length]
         end = tf.fill([content.nrows(), 1], tokens.END)
         source = tf.concat([content, tf.RaggedTensor.from_tensor(end)], axis=1).to_tensor()
+        # An empty batch has no longest sentence, and a loop over no steps has no result.
+        source = tf.pad(source, [[0, 0], [0, 1 - tf.minimum(tf.shape(source)[1], 1)]])
         decoded = self.model.translate(
             source, self.max_length, self.beam_width, self.length_penalty
         )
@@ -66,13 +71,23 @@ class TextTranslator(tf.Module):
         longest = tf.reduce_max(tf.reduce_sum(tf.cast(best != tokens.PADDING, tf.int32), 1), 0)
         longest = tf.maximum(longest, 0)  # the maximum over an empty batch is the lowest int
         best = best[:, :longest]
+        alignment = tf.cast(decoded.alignment[:, 0, :longest], tf.float32)
         return {
             "translation": self.target_vocabulary.decode(best),
             "score": tf.where(empty, 0.0, tf.cast(decoded.scores[:, 0], tf.float32)),
-            "alignment": tf.cast(decoded.alignment[:, 0, :longest], tf.float32),
+            "alignment": tf.where(best[:, :, None] == tokens.PADDING, 0.0, alignment),
             "source_tokens": self._labels(self.source_vocabulary, source),
             "translation_tokens": self._labels(self.target_vocabulary, best),
         }
+
+    def signatures(self) -> dict[str, Any]:
+        """`serving_default` is `translate`."""
+        return {"serving_default": self.translate}
+
+    def warmup_requests(self) -> list[Request]:
+        """A sentence, and a batch with an empty one."""
+        batches = (["Hello."], ["Hello.", "How are you today?", ""])
+        return [Request("serving_default", {"text": batch}) for batch in batches]
 
     @staticmethod
     def _labels(vocabulary: SubwordVocabulary, ids: Any) -> Any:

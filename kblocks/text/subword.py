@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,27 @@ def clean(sentences: Any) -> tf.Tensor:
     return tf.strings.strip(visible)
 
 
+class _InEachGraph:
+    """SentencePiece's resource, made by each graph that uses it.
+
+    TensorFlow Text makes it once, outside of the graphs, where it dies with the cache of kernels
+    as soon as someone calls `tf.random.set_seed`.
+    """
+
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+        self._handles: weakref.WeakKeyDictionary[tf.Graph, Any] = weakref.WeakKeyDictionary()
+
+    @property
+    def resource_handle(self) -> Any:
+        if tf.executing_eagerly():
+            return self._resource._create_resource()
+        graph = tf.compat.v1.get_default_graph()
+        if graph not in self._handles:
+            self._handles[graph] = self._resource._create_resource()
+        return self._handles[graph]
+
+
 class SubwordVocabulary(tf.Module):
     """A subword vocabulary whose `encode` and `decode` run in the graph.
 
@@ -65,6 +87,7 @@ class SubwordVocabulary(tf.Module):
         super().__init__(name="subword_vocabulary")
         self.model = model
         self._tokenizer = tf_text.SentencepieceTokenizer(model=model)
+        self._tokenizer._model_resource = _InEachGraph(self._tokenizer._model_resource)
         self.size = int(self._tokenizer.vocab_size().numpy())
 
     @classmethod
@@ -139,7 +162,13 @@ class SubwordVocabulary(tf.Module):
 
         Returns:
             `(batch, None)` int32, ragged; an empty string has no ids but the end.
+
+        Raises:
+            ValueError: `sentences` is no batch of strings.
         """
+        sentences = tf.convert_to_tensor(sentences, tf.string)
+        if sentences.shape.rank != 1:
+            raise ValueError(f"`sentences` must have shape (batch,), got {sentences.shape}.")
         ids = self._tokenizer.tokenize(clean(sentences))
         if not end:
             return ids
