@@ -49,6 +49,8 @@ class Counting:
 
 
 class Weights:
+    variables = ()
+
     def save_weights(self, path):
         Path(path).write_bytes(b"")
 

@@ -2,11 +2,14 @@
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from kblocks.recipes.provenance import provenance
 
@@ -99,8 +102,13 @@ class RunDirectory:
         return self.read_json(f"checkpoints/epoch-{done}/history.json") if done else []
 
     def save(self, model: Any, history: History, metric: str) -> None:
-        """Keep the state after an epoch: `history` has one entry for each epoch done."""
+        """Keep the state after an epoch: `history` has one entry for each epoch done.
+
+        Raises:
+            OSError: The disk has no room for it, or cannot be written.
+        """
         done = len(history)
+        _need_room(self.path, model)
         beside = self.path / "checkpoints" / f"writing-{done}"
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
@@ -152,6 +160,19 @@ class RunDirectory:
             writer.writeheader()
             writer.writerows({"epoch": i, **row} for i, row in enumerate(history))
         beside.replace(self.log)
+
+
+def _need_room(path: Path, model: Any) -> None:
+    """Refuse to begin on a checkpoint that the disk has no room for.
+
+    HDF5 would not only fail in the midst of it, but bring the process down.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    variables = [*model.variables, *(optimizer.variables if optimizer else [])]
+    values = sum(keras.ops.convert_to_numpy(variable).nbytes for variable in variables)
+    needed = values + 2048 * len(variables) + 65536  # HDF5's own, and history.json
+    if shutil.disk_usage(path).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def best_epoch(history: History, metric: str) -> int:

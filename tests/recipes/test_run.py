@@ -54,6 +54,15 @@ def test_a_damaged_configuration_is_named(run):
         run.read_json("config.json")
 
 
+def test_a_full_disk_is_found_before_anything_is_written(run, monkeypatch):
+    run.save(model(), [{"score": 1.0}], "score")
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left on device"):
+        run.save(model(), [{"score": 1.0}, {"score": 2.0}], "score")
+    assert [path.name for path in (run.path / "checkpoints").iterdir()] == ["epoch-1"]
+
+
 def test_the_newest_and_the_best_checkpoint_are_kept(run):
     history, kept = [], {}
     for value in (1.0, 5.0, 2.0, 3.0):
