@@ -65,7 +65,10 @@ def prepare(model: keras.Model) -> keras.Model:
         model._maybe_symbolic_build = functools.partial(_build_from_specs, model)
         if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
             model.optimizer.check_finite = functools.partial(_finite_everywhere, model.optimizer)
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if (
+        isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        and strategy.extended._in_multi_worker_mode()  # where Keras averages along an axis
+    ):
         model._make_function = functools.partial(_make_function, model)
         model.train_function = model.test_function = None
     return model

@@ -119,6 +119,16 @@ def test_one_device_stays_as_it_was() -> None:
     assert vars(model) == before
 
 
+def test_a_single_worker() -> None:
+    with tf.distribute.MultiWorkerMirroredStrategy().scope():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile("sgd", "mse")
+    losses = job.BatchLosses()
+    x = np.ones((4, 3), "float32")
+    prepare(model).fit(x, x[:, :2], batch_size=2, callbacks=[losses], verbose=0)
+    assert len(losses.losses) == 2
+
+
 def test_a_model_that_is_not_compiled() -> None:
     with pytest.raises(ValueError, match="`model` must be compiled"):
         prepare(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
