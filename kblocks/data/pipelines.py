@@ -35,6 +35,7 @@ def translation_batches(
     max_length: int = 64,
     seed: int = 0,
     first_epoch: int = 0,
+    drop_remainder: bool = False,
 ) -> Batches:
     """Turn sentence pairs into batches of about equal lengths, shuffled anew in each epoch.
 
@@ -49,6 +50,7 @@ def translation_batches(
         max_length: Leave out pairs with more subwords than this on a side.
         seed: Of the shuffling.
         first_epoch: Epochs already done.
+        drop_remainder: Leave out the batches that are not full, other pairs in each epoch.
 
     Returns:
         `Batches(dataset, steps, left_out)`.
@@ -67,32 +69,57 @@ def translation_batches(
         )
     sources = tf.ragged.boolean_mask(sources, kept)
     targets = tf.ragged.boolean_mask(targets, kept)
-    bounds = [b for b in _BUCKETS if b < max_length]
-    bucket_sizes = np.bincount(np.searchsorted(bounds, longest[kept], side="right"))
+    bucket_of = np.searchsorted(_BUCKETS, longest[kept], side="right")
+    spans = _spans(np.bincount(bucket_of), batch_size, drop_remainder)
+    if not len(spans):
+        raise ValueError(
+            f"No {batch_size} pairs of about equal length (`batch_size`, `drop_remainder`) are "
+            f"among the {len(bucket_of)}."
+        )
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        order = tf.argsort(tf.random.stateless_uniform([sources.nrows()], [seed, number]))
-        examples = tf.data.Dataset.from_tensor_slices(order).map(
-            lambda row: _example(sources[row], targets[row]), num_parallel_calls=2
-        )
-        batches = examples.bucket_by_sequence_length(
-            lambda inputs, labels: tf.maximum(tf.size(inputs["source"]), tf.size(labels)) - 1,
-            bucket_boundaries=bounds,
-            bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
-        )
-        # Buckets fill at different times; a second shuffle keeps short and long ones mixed.
-        return batches.shuffle(64, seed=seed)
+        rows = _shuffled(len(bucket_of), [seed, 2 * number])
+        # Each bucket's rows side by side, in that order.
+        rows = tf.gather(rows, tf.argsort(tf.gather(bucket_of, rows), stable=True))
+        turns = tf.gather(spans, _shuffled(len(spans), [seed, 2 * number + 1]))
 
-    dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(epoch)
-    steps = int(np.ceil(bucket_sizes / batch_size).sum())
-    return Batches(dataset.prefetch(tf.data.AUTOTUNE), steps, int((~kept).sum()))
+        def batch(span: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+            chosen = rows[span[0] : span[1]]
+            return _examples(tf.gather(sources, chosen), tf.gather(targets, chosen))
+
+        return tf.data.Dataset.from_tensor_slices(turns).map(batch, num_parallel_calls=2)
+
+    dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max // 2).flat_map(epoch)
+    return Batches(dataset.prefetch(tf.data.AUTOTUNE), len(spans), int((~kept).sum()))
+
+
+def _spans(bucket_sizes: np.ndarray, batch_size: int, drop_remainder: bool) -> np.ndarray:
+    """Where each batch begins and ends, the buckets laid side by side: `(batches, 2)`."""
+    ends = np.cumsum(bucket_sizes)
+    return np.array(
+        [
+            (first, min(first + batch_size, end))
+            for begin, end in zip(ends - bucket_sizes, ends, strict=True)
+            for first in range(begin, end, batch_size)
+            if first + batch_size <= end or not drop_remainder
+        ]
+    )
+
+
+def _shuffled(count: int, seed: Any) -> tf.Tensor:
+    """0 to `count` - 1, in an order that `seed` alone decides; the global seed has no say."""
+    return tf.argsort(tf.random.stateless_uniform([count], seed))
 
 
 def _ids(pairs: Pairs, vocabulary: SubwordVocabulary, side: int) -> tf.RaggedTensor:
     return vocabulary.encode(tf.constant([pair[side] for pair in pairs]))
 
 
-def _example(source: tf.Tensor, target: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-    inputs = tf.concat([[tokens.START], target], 0)
-    labels = tf.concat([target, [tokens.END]], 0)
-    return {"source": tf.concat([source, [tokens.END]], 0), "target": inputs}, labels
+def _examples(
+    sources: tf.RaggedTensor, targets: tf.RaggedTensor
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    start, end = (tf.fill([sources.nrows(), 1], i) for i in (tokens.START, tokens.END))
+    source = tf.concat([sources, end], axis=1).to_tensor()
+    target = tf.concat([start, targets], axis=1).to_tensor()
+    labels = tf.concat([targets, end], axis=1).to_tensor()
+    return {"source": source, "target": target}, labels

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kblocks.data import Batches
-from kblocks.distribute import is_chief, prepare
+from kblocks.distribute import is_chief, prepare, read_cluster
 from kblocks.recipes.run import History, RunDirectory, best_epoch
 
 
@@ -50,8 +50,12 @@ def fit(
         The history: one dict of values for each epoch done.
 
     Raises:
+        ValueError: `minutes` is set and there are several workers, whose clocks differ.
         KeyboardInterrupt: With a message that says what was kept.
     """
+    cluster = read_cluster()
+    if minutes is not None and cluster is not None and len(cluster.workers) > 1:
+        raise ValueError("`minutes` cannot stop several workers at one batch: set `epochs`.")
     history = run.history()
     done = len(history)
     if done:

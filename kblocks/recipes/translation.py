@@ -8,6 +8,7 @@ The data are the embedded LibreOffice help, a TSV file of two columns, or a fold
 """
 
 import dataclasses
+import functools
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 import keras
 
 from kblocks import data
-from kblocks.distribute import strategy
+from kblocks.distribute import is_chief, strategy
 from kblocks.export import TextTranslator, save
 from kblocks.metrics import bleu
 from kblocks.models import BahdanauTranslator, LuongTranslator
@@ -76,27 +77,26 @@ class Translation:
         self, config: TranslationConfig, run: RunDirectory, quiet: bool = False
     ) -> dict[str, Any]:
         """Train into a run, or go on with it; returns the values of the best epoch."""
+        chosen = strategy(config.strategy)  # workers must find each other before any op
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
         pairs = read_data(config)
         vocabulary = self._vocabulary(config, run, pairs)
-        with strategy(config.strategy).scope():
+        batches = functools.partial(
+            data.translation_batches,
+            source_vocabulary=vocabulary,
+            target_vocabulary=vocabulary,
+            batch_size=config.batch_size,
+            max_length=config.max_length,
+            seed=config.seed,
+        )
+        train = batches(
+            pairs.train,
+            first_epoch=run.epochs_done(),
+            drop_remainder=chosen.num_replicas_in_sync > 1,  # replicas take equal shares
+        )
+        with chosen.scope():
             model = make_model(config, vocabulary.size)
-            train, validation = (
-                data.translation_batches(
-                    split,
-                    vocabulary,
-                    vocabulary,
-                    config.batch_size,
-                    config.max_length,
-                    config.seed,
-                    first,
-                )
-                for split, first in (
-                    (pairs.train, run.epochs_done()),
-                    (pairs.validation, 0),
-                )
-            )
             compile_model(model, config, train.steps)
         greedy = text_translator(config, model, vocabulary, beam=1)
         sources, references = zip(*pairs.validation, strict=True)
@@ -104,7 +104,7 @@ class Translation:
         history = fit(
             model,
             train,
-            validation,
+            batches(pairs.validation),
             run,
             epochs=config.epochs,
             score=lambda: {METRIC: bleu(greedy(sources), references)},
@@ -169,10 +169,14 @@ class Translation:
         config: TranslationConfig, run: RunDirectory, pairs: data.Splits
     ) -> SubwordVocabulary:
         path = run.path / "subwords.model"
-        if not path.exists():
-            lines = (side for pair in pairs.train for side in pair)
-            SubwordVocabulary.train(lines, config.vocabulary, config.seed).save(path)
-        return SubwordVocabulary.load(path)
+        if path.exists():
+            return SubwordVocabulary.load(path)
+        # Every worker learns the same one; the chief keeps it.
+        lines = (side for pair in pairs.train for side in pair)
+        vocabulary = SubwordVocabulary.train(lines, config.vocabulary, config.seed)
+        if is_chief():
+            vocabulary.save(path)
+        return vocabulary
 
 
 def read_data(config: TranslationConfig) -> data.Splits:
