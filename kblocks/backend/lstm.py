@@ -17,7 +17,7 @@ this file to it. What makes it fast:
   dW_x = x^T dz, where automatic differentiation adds up a product of every step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 # Steps to one turn of a while loop, whose bookkeeping costs as much as a small step.
@@ -110,37 +110,40 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
 
     xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     kernel = lstm_kernel(x.shape[1], W_x.shape[0], W_h.shape[0], x.dtype.name, xla)
+    forward = _block if kernel == "block" else _gates
     steps_per_turn = 1 if xla else _STEPS_PER_TURN
 
     @tf.custom_gradient
     def run(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Callable]:
         n = x.shape[0] or tf.shape(x)[0]
-        if kernel == "block":
-            hs, cs, slopes_at = _block(x, h0, c0, W_x, W_h, b)
-        else:
-            hs, cs, slopes_at = _gates(n, x, h0, c0, W_x, W_h, b, steps_per_turn)
-        c = (
-            cs[-1]
-            if lengths is None
-            else tf.gather(tf.transpose(cs, (1, 0, 2)), lengths, batch_dims=1)
-        )
+        # Tensors, not arrays of tensors: a SavedModel holds no gradient that captures these.
+        gates, cs, hs = forward(n, x, h0, c0, W_x, W_h, b, steps_per_turn)
+        c = cs[-1]
+        if lengths is not None:
+            c = tf.gather(tf.transpose(cs, (1, 0, 2)), lengths, batch_dims=1)
 
         def gradient(dhs: Any, dc_last: Any) -> tuple[Any, ...]:
+            # Small steps cost by the operation, large ones by what leaves the cache.
+            at_once = _slopes(gates, cs[:-1], cs[1:]) if kernel == "block" else None
             W_h_T = tf.transpose(W_h)
 
             def step(s: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
                 t = n - 1 - s
-                f, a_c, a_i, a_f, a_g, a_o = slopes_at(t)
+                if at_once is None:
+                    slopes = _slopes([gate[t] for gate in gates], cs[t], cs[t + 1])
+                else:
+                    slopes = tuple(slope[t] for slope in at_once)
+                f, to_c, to_i, to_f, to_g, to_o = slopes
                 if lengths is not None:
                     dc = tf.where(tf.expand_dims(lengths == t + 1, -1), dc_last, dc)
                 dh = dh + dhs[t + 1]
-                dc = dc + dh * a_c
-                dz = tf.concat([dc * a_i, dc * a_f, dc * a_g, dh * a_o], axis=1)
+                dc = dc + dh * to_c
+                dz = tf.concat([dc * to_i, dc * to_f, dc * to_g, dh * to_o], axis=1)
                 return tf.matmul(dz, W_h_T), dc * f, dzs.write(t, dz)
 
-            dc = dc_last if lengths is None else tf.zeros_like(dc_last)
-            dzs = _stack(n, dhs[0], W_h.shape[1])
-            dh, dc, dzs = _repeat(n, step, (tf.zeros_like(dc), dc, dzs), steps_per_turn)
+            dh = tf.zeros_like(dc_last)
+            dc = dc_last if lengths is None else dh
+            dh, dc, dzs = _repeat(n, step, (dh, dc, _stack(n, dh, W_h.shape[1])), steps_per_turn)
             if lengths is not None:
                 dc = tf.where(tf.expand_dims(lengths == 0, -1), dc_last, dc)
             # Every step of every sequence is a row now.
@@ -157,13 +160,15 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
     return run(x, h0, c0, W_x, W_h, b)
 
 
-def _block(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Any, Callable]:
-    """The states and memories (1 + time, batch, units), and the slopes at a step."""
+def _block(
+    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, steps_per_turn: int
+) -> tuple[tuple[Any, ...], Any, Any]:
+    """The gates (time, batch, units); the memories and states (1 + time, batch, units)."""
     import tensorflow as tf
 
     no_peephole = tf.zeros_like(h0[0])
-    i, cs, f, o, g, tanh_c, hs = tf.raw_ops.BlockLSTMV2(
-        seq_len_max=tf.shape(x, out_type="int64")[0],
+    i, cs, f, o, g, _, hs = tf.raw_ops.BlockLSTMV2(
+        seq_len_max=tf.cast(n, "int64"),
         x=x,
         cs_prev=c0,
         h_prev=h0,
@@ -174,19 +179,13 @@ def _block(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, A
         b=b,
         use_peephole=False,
     )
-    hs = tf.concat([h0[None], hs], axis=0)
-    cs = tf.concat([c0[None], cs], axis=0)
-
-    def slopes_at(t: Any) -> tuple[Any, ...]:
-        return _slopes(i[t], f[t], g[t], o[t], tanh_c[t], cs[t])
-
-    return hs, cs, slopes_at
+    return (i, f, g, o), tf.concat([c0[None], cs], axis=0), tf.concat([h0[None], hs], axis=0)
 
 
 def _gates(
     n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, steps_per_turn: int
-) -> tuple[Any, Any, Callable]:
-    """The states and memories (1 + time, batch, units), and the slopes at a step."""
+) -> tuple[tuple[Any, ...], Any, Any]:
+    """The gates (time, batch, units); the memories and states (1 + time, batch, units)."""
     import tensorflow as tf
 
     units = W_h.shape[0]
@@ -196,35 +195,35 @@ def _gates(
     x_i, x_f, x_g, x_o = (tf.reshape(tf.matmul(rows, W) + b, shape) for W, b in parts)
     W_i, W_f, W_g, W_o = tf.split(W_h, 4, axis=1)
 
-    def step(t: Any, h: Any, c: Any, hs: Any, cs: Any, *kept: Any) -> tuple[Any, ...]:
+    def step(t: Any, h: Any, c: Any, *stacks: Any) -> tuple[Any, ...]:
         i = tf.sigmoid(x_i[t] + tf.matmul(h, W_i))
         f = tf.sigmoid(x_f[t] + tf.matmul(h, W_f))
         g = tf.tanh(x_g[t] + tf.matmul(h, W_g))
         o = tf.sigmoid(x_o[t] + tf.matmul(h, W_o))
         c = f * c + i * g
-        tanh_c = tf.tanh(c)
-        h = o * tanh_c
-        kept = tuple(k.write(t, v) for k, v in zip(kept, (i, f, g, o, tanh_c), strict=True))
-        return h, c, hs.write(t + 1, h), cs.write(t + 1, c), *kept
+        h = o * tf.tanh(c)
+        *gates, cs, hs = stacks
+        gates = [stack.write(t, gate) for stack, gate in zip(gates, (i, f, g, o), strict=True)]
+        return h, c, *gates, cs.write(t + 1, c), hs.write(t + 1, h)
 
-    hs = _stack(n + 1, h0, units).write(0, h0)
-    cs = _stack(n + 1, h0, units).write(0, c0)
-    kept = tuple(_stack(n, h0, units) for _ in range(5))
-    _, _, hs, cs, *gates = _repeat(n, step, (h0, c0, hs, cs, *kept), steps_per_turn)
-
-    def slopes_at(t: Any) -> tuple[Any, ...]:
-        return _slopes(*(k.read(t) for k in (*gates, cs)))
-
-    return hs.stack(), cs.stack(), slopes_at
+    stacks = [_stack(n, h0, units) for _ in range(4)]
+    stacks += [_stack(n + 1, h0, units).write(0, first) for first in (c0, h0)]
+    _, _, *stacks = _repeat(n, step, (h0, c0, *stacks), steps_per_turn)
+    *gates, cs, hs = (stack.stack() for stack in stacks)
+    return tuple(gates), cs, hs
 
 
-def _slopes(i: Any, f: Any, g: Any, o: Any, tanh_c: Any, c: Any) -> tuple[Any, ...]:
-    """What dh and dc are multiplied with on their way back: f, then to c, z_i, z_f, z_g and z_o."""
+def _slopes(gates: Sequence[Any], c_before: Any, c: Any) -> tuple[Any, ...]:
+    """What dc and dh are multiplied with: to go on to the step before, to c, z_i, z_f, z_g, z_o."""
+    import tensorflow as tf
+
+    i, f, g, o = gates
+    tanh_c = tf.tanh(c)
     return (
         f,
         o * (1 - tanh_c * tanh_c),
         g * i * (1 - i),
-        c * f * (1 - f),
+        c_before * f * (1 - f),
         i * (1 - g * g),
         tanh_c * o * (1 - o),
     )
@@ -234,8 +233,7 @@ def _stack(n: Any, like: Any, units: int) -> Any:
     """Room for n tensors (batch, units) of the dtype of `like`."""
     import tensorflow as tf
 
-    shape = (like.shape[0], units)
-    return tf.TensorArray(like.dtype, size=n, element_shape=shape, clear_after_read=False)
+    return tf.TensorArray(like.dtype, size=n, element_shape=(like.shape[0], units))
 
 
 def _repeat(n: Any, step: Callable, state: tuple[Any, ...], steps_per_turn: int) -> tuple[Any, ...]:

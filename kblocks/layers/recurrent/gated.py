@@ -112,4 +112,8 @@ class GatedLayer(CheckedLayer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
-        return {**super().get_config(), "return_gates": self.return_gates}
+        return {
+            **super().get_config(),
+            "return_gates": self.return_gates,
+            "use_cudnn": self.use_cudnn,
+        }
