@@ -39,6 +39,18 @@ def test_seeds_become_one_row():
     assert "| 1.2 M | 15 | `kblocks train small` |" in row
 
 
+def test_a_benchmark_has_a_row_for_each_shape():
+    times = {"kblocks ms": 1.0, "keras ms": 2.5, "torch ms": 1.5, "keras / kblocks": 2.5}
+    rows = [
+        {"pass": kind, "mask": "no", "batch": 8, "units": 32, **times}
+        for kind in ("forward", "training")
+    ]
+    bench = {"name": "bench_lstm", "means": {"forward, against keras": 2.5}, "rows": rows}
+    table = TABLES["lstm"]([bench, *RESULTS])
+    assert "| forward, against keras | 2.5 |" in table
+    assert "| 8 | 32 | no | 1.0 / 1.0 | 2.5 / 2.5 | 1.5 / 1.5 | 2.50 / 2.50 |" in table
+
+
 def test_there_is_code():
     assert CODE
 

@@ -59,6 +59,40 @@ def translation(results: Sequence[Result]) -> str:
     return _markdown(header, rows)
 
 
+def lstm(results: Sequence[Result]) -> str:
+    """The benchmark of the LSTM: the means, then each shape, forward / training step."""
+    found = [result for result in results if result["name"] == "bench_lstm"]
+    means = found[0]["means"] if found else {}
+    shapes: dict[tuple[Any, ...], dict[str, Result]] = defaultdict(dict)
+    for row in found[0]["rows"] if found else []:
+        shapes[row["mask"], row["batch"], row["units"]][row["pass"]] = row
+    passes = ("forward", "training")
+    rows = [
+        [
+            *map(str, (batch, units, mask)),
+            *(
+                " / ".join(f"{by_pass[kind][f'{name} ms']:.1f}" for kind in passes)
+                for name in ("kblocks", "keras", "torch")
+            ),
+            " / ".join(f"{by_pass[kind]['keras / kblocks']:.2f}" for kind in passes),
+        ]
+        for (mask, batch, units), by_pass in sorted(shapes.items())
+    ]
+    header = [
+        "batch",
+        "units",
+        "mask",
+        "kblocks, ms",
+        "Keras, ms",
+        "PyTorch, ms",
+        "Keras / kblocks",
+    ]
+    summary = _markdown(
+        ["times as fast, geometric mean", ""], [[k, str(v)] for k, v in means.items()]
+    )
+    return f"{summary}\n\n{_markdown(header, rows)}"
+
+
 def _data(run: Result) -> str:
     """The name of the data, wherever they lay."""
     return Path(run["data"]).name
@@ -80,7 +114,10 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-TABLES: dict[str, Callable[[Sequence[Result]], str]] = {"translation": translation}
+TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "lstm": lstm,
+    "translation": translation,
+}
 
 
 def main() -> None:
