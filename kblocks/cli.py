@@ -88,7 +88,9 @@ def _about(
 def list_recipes(debug: Debug = False) -> None:
     """List the recipes: what each trains, on which data, and what it reaches."""
     for recipe in recipes.all_recipes():
-        typer.echo(f"{recipe.name:<24} {recipe.summary}")
+        typer.echo(f"{recipe.name}: {recipe.summary}")
+        for name, fact in recipe.facts.items():
+            typer.echo(f"  {name:<8} {fact}")
 
 
 @app.command()

@@ -96,9 +96,10 @@ def test_version_and_help(command):
 def test_list_has_every_recipe(command):
     status, out, _ = command("list")
     assert status == 0
-    assert [line.split()[0] for line in out.splitlines()] == [
+    assert [line.partition(":")[0] for line in out.splitlines() if line[0] != " "] == [
         recipe.name for recipe in recipes.all_recipes()
     ]
+    assert "  size     3.4 M parameters\n" in out
 
 
 def test_from_training_to_export(command, counting):

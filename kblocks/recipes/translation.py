@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 
@@ -70,7 +70,11 @@ class Translation:
     """The recipe `translation`."""
 
     name = "translation"
-    summary = "attention translator (Bahdanau or Luong), English to German help texts by default"
+    summary = "attention translator (Bahdanau or Luong), English to German by default"
+    facts: ClassVar = {
+        "data": "LibreOffice's help, 18,405 pairs of at most 20 words; or --data FILE or FOLDER",
+        "size": "3.4 M parameters",
+    }
     Config = TranslationConfig
 
     def train(
