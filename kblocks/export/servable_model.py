@@ -34,8 +34,8 @@ class ServableModel(tf.Module):
     >>> import keras
     >>> from kblocks.export import ServableModel
     >>> model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="y")])
-    >>> ServableModel(model).signatures()["serving_default"].structured_outputs
-    {'y': TensorSpec(shape=(None, 2), dtype=tf.float32, name='y')}
+    >>> [*ServableModel(model).signatures()["serving_default"].structured_outputs]
+    ['y']
     """
 
     def __init__(

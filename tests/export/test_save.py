@@ -166,17 +166,20 @@ def test_training_stays_at_home(tmp_path):
     def doubled(x):
         return 2 * x, lambda upstream: tf.math.sinh(upstream)
 
-    inputs = keras.Input((3,), name="x")
-    outputs = keras.layers.Dense(2, name="y")(keras.layers.Lambda(doubled)(inputs))
+    inputs = keras.Input((100,), name="x")
+    outputs = keras.layers.Dense(200, name="y")(keras.layers.Lambda(doubled)(inputs))
     model = keras.Model(inputs, outputs)
     model.compile("adam", "mse")
-    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.fit(np.ones((4, 100)), np.ones((4, 200)), verbose=0)
     written = save(model, tmp_path)
 
     names = [name for name, _ in tf.train.list_variables(str(written / "variables" / "variables"))]
     assert [name for name in names if "CHECKPOINTABLE" not in name] == [
         f"held_variables/{i}/.ATTRIBUTES/VARIABLE_VALUE" for i in range(2)
     ]
+    weights = 4 * model.count_params()
+    data = written / "variables" / "variables.data-00000-of-00001"
+    assert weights <= data.stat().st_size < 1.1 * weights
     assert "Sinh" not in {node.op for node in nodes(meta_graph(written).graph_def)}
 
 
