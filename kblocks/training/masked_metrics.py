@@ -31,7 +31,8 @@ class MaskedAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         hit = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), ops.cast(y_true, "int32"))
-        super().update_state(ops.cast(hit, self.dtype), _weights(y_true, sample_weight, self.dtype))
+        weights = _weights(y_true, sample_weight, self.dtype)
+        super().update_state(ops.reshape(ops.cast(hit, self.dtype), (-1,)), weights)
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -49,11 +50,13 @@ class TokenLoss(keras.metrics.Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels = ops.cast(y_true, "int32")
         nll = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
-        super().update_state(nll, _weights(y_true, sample_weight, self.dtype))
+        weights = _weights(y_true, sample_weight, self.dtype)
+        super().update_state(ops.reshape(nll, (-1,)), weights)
 
 
 def _weights(y_true: Any, sample_weight: Any, dtype: Any) -> Any:
+    """One weight a position, `(batch * time,)`: Keras would take each sequence's mean first."""
     real = ops.cast(ops.not_equal(y_true, tokens.PADDING), dtype)  # (batch, time)
-    if sample_weight is None:
-        return real
-    return real * ops.reshape(ops.cast(sample_weight, dtype), (-1, 1))
+    if sample_weight is not None:
+        real = real * ops.reshape(ops.cast(sample_weight, dtype), (-1, 1))
+    return ops.reshape(real, (-1,))
