@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kblocks.layers.attention.alignment_score import AlignmentScore, Tensor
+from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
 
 
@@ -81,10 +82,11 @@ class AdditiveScore(AlignmentScore):
         return self.W_k(key)
 
     def align(self, query: Tensor, keys: Tensor) -> Tensor:
-        query = ops.expand_dims(self.W_q(query), 2)  # (batch, target, 1, units)
+        query = ops.expand_dims(by_rows(self.W_q, query), 2)  # (batch, target, 1, units)
         keys = ops.expand_dims(keys, 1)  # (batch, 1, source, units)
         hidden = ops.tanh(query + keys)  # (batch, target, source, units)
-        return ops.tensordot(hidden, ops.cast(self.v, hidden.dtype), 1)
+        v = ops.expand_dims(ops.cast(self.v, hidden.dtype), 1)  # (units, 1)
+        return ops.squeeze(by_rows(lambda rows: ops.matmul(rows, v), hidden), -1)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -18,6 +18,7 @@ import keras
 from keras import ops
 
 from kblocks.layers.attention.attention import Attention, Tensor
+from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
 from kblocks.layers.attention.masked_softmax import combine_masks, masked_softmax, wide
 
@@ -145,8 +146,10 @@ class LocalAttention(Attention):
         return ops.matmul(self._drop(weights, training), value), weights
 
     def _predict(self, query: Tensor) -> Tensor:
-        hidden = self.W_p(query)  # (batch, target, units)
-        return ops.sigmoid(wide(ops.tensordot(hidden, ops.cast(self.v_p, hidden.dtype), 1)))
+        hidden = by_rows(self.W_p, query)  # (batch, target, units)
+        v_p = ops.expand_dims(ops.cast(self.v_p, hidden.dtype), 1)
+        p = ops.squeeze(by_rows(lambda rows: ops.matmul(rows, v_p), hidden), -1)
+        return ops.sigmoid(wide(p))
 
     def get_config(self) -> dict[str, Any]:
         return {

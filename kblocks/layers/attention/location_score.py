@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kblocks.layers.attention.alignment_score import AlignmentScore, Tensor
+from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
 
 
@@ -72,8 +73,9 @@ class LocationScore(AlignmentScore):
 
     def align(self, query: Tensor, keys: Tensor) -> Tensor:
         self._check_length(keys.shape)
-        length = ops.shape(keys)[1]
-        return ops.matmul(query, ops.cast(self.W, query.dtype)[:, :length])
+        W = ops.cast(self.W, query.dtype)
+        scores = by_rows(lambda rows: ops.matmul(rows, W), query)  # (batch, target, max_length)
+        return scores[:, :, : ops.shape(keys)[1]]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kblocks.layers.attention.attention import Attention, Tensor
+from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
 
 
@@ -93,7 +94,7 @@ class LuongAttention(Attention):
     ) -> tuple[Tensor, Tensor]:
         """As `Attention.attend`, with the attentional vector in place of the context."""
         context, weights = super().attend(query, keys, value, mask, training)
-        return self.W_c(ops.concatenate([context, query], axis=-1)), weights
+        return by_rows(self.W_c, ops.concatenate([context, query], axis=-1)), weights
 
     def compute_output_shape(
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
