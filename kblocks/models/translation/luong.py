@@ -17,6 +17,7 @@ from keras import ops
 
 from kblocks.layers import LSTM, LSTMCell, LuongAttention
 from kblocks.layers.attention.checks import check_positive
+from kblocks.layers.attention.get_score import SCORES
 from kblocks.models.translation.translator import Translator
 
 Tree = Any
@@ -100,8 +101,13 @@ class LuongTranslator(Translator):
             raise ValueError(f"`units` must be even for a bidirectional encoder, got {units!r}.")
         if tie_embeddings != "none" and embedding_dim != units:
             raise ValueError(
-                "tied embeddings multiply h~: `embedding_dim` must equal `units`, got "
+                f"`tie_embeddings={tie_embeddings!r}` needs `embedding_dim` equal to `units`, got "
                 f"{embedding_dim} and {units}."
+            )
+        if isinstance(attention, str) and attention not in SCORES:
+            raise ValueError(
+                f"`attention` must be one of {tuple(SCORES)}, a score layer or None, "
+                f"got {attention!r}."
             )
         if isinstance(attention, dict):  # from a config
             attention = keras.saving.deserialize_keras_object(attention)
@@ -176,6 +182,10 @@ class LuongTranslator(Translator):
 
     def combine(self, features: Tensor, embedded: Tensor) -> Tensor:
         return features
+
+    @property
+    def combined_dim(self) -> int:
+        return self.units
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)

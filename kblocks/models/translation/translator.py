@@ -102,8 +102,13 @@ class Translator(keras.Model):
         raise NotImplementedError
 
     def combine(self, features: Tensor, embedded: Tensor) -> Tensor:
-        """What the logits are a linear function of, `(..., embedding_dim)`, for any positions."""
+        """What the logits are a linear function of, `(..., combined_dim)`, for any positions."""
         raise NotImplementedError
+
+    @property
+    def combined_dim(self) -> int:
+        """The width of what `combine` gives; `embedding_dim` where embeddings are tied."""
+        return self.embedding_dim
 
     # The decoding protocol.
 
@@ -183,7 +188,7 @@ class Translator(keras.Model):
             self.source_embedding.build()
         self.drop.build((None, None, self.embedding_dim))
         if self.output_projection is not None:
-            self.output_projection.build((None, self.embedding_dim))
+            self.output_projection.build((None, self.combined_dim))
         else:
             self.bias = self.add_weight(
                 shape=(self.target_vocabulary_size,), initializer="zeros", name="output_bias"
