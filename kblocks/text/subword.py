@@ -33,6 +33,15 @@ def _one_line_errors(size: int) -> Iterator[None]:
         ) from error
 
 
+def _without_path(model: bytes) -> bytes:
+    """The model without the name of the temporary file that its training read."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")
+    return proto.SerializeToString(deterministic=True)
+
+
 def clean(sentences: Any) -> tf.Tensor:
     """Bring strings to one form: valid UTF-8, Unicode's NFC, single spaces, nothing invisible.
 
@@ -131,7 +140,7 @@ class SubwordVocabulary(tf.Module):
                 num_threads=1,
                 minloglevel=2,
             )
-        return cls(written.getvalue())
+        return cls(_without_path(written.getvalue()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SubwordVocabulary":
