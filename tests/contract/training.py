@@ -11,7 +11,8 @@ from tests.contract.saving import model_of
 
 
 @functools.cache
-def _two_replicas() -> Any:
+def two_replicas() -> Any:
+    """One strategy for all of a process: two would use the same names for their collectives."""
     import tensorflow as tf
 
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -46,7 +47,7 @@ def check_replicas(case: Case) -> None:
             second = second + rng.normal(size=array.shape).astype(array.dtype)
         sample[path.replace("/", "_")] = np.concatenate([array, second])
     alone, loss = _fit_one_step(case, sample, seed=9)
-    with _two_replicas().scope():
+    with two_replicas().scope():
         together, loss_together = _fit_one_step(case, sample, seed=9)
     moved = max(np.abs(a - b).max() for a, b in zip(alone, before, strict=True))
     assert moved > 0, "a training step moves no weight"
