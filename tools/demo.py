@@ -52,7 +52,8 @@ def compare() -> None:
         from kblocks.export.served import Served
 
     pairs = [p for p in libreoffice_help(SMALL["max_words"]).test if len(p[0].split()) >= 5][:40:8]
-    models = {"demo": Served(EXPORT), "shipped": Served(SHIPPED)}
+    exports = {"demo": EXPORT, "shipped": SHIPPED}
+    models = {name: Served(path) for name, path in exports.items() if path.exists()}
     sources = [source for source, _ in pairs]
     columns = {name: model(sources) for name, model in models.items()}
     say("Held-out sentences:")
