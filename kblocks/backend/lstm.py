@@ -33,7 +33,7 @@ def lstm_kernel(batch: int | None, features: int, units: int, dtype: str, xla: b
     small products share two cores better than one four times as wide.
     """
     known = not xla and features % 2 == 0 and dtype in ("float16", "float32")
-    small = units <= 64 or (batch is not None and batch * units <= 128)
+    small = units <= 64 or (batch is not None and batch * units <= 256)
     return "block" if known and small else "gates"
 
 
@@ -83,7 +83,7 @@ def lstm(
         x = tf.reverse(x, [1])
     if mask is None:
         hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, None, W_x, W_h, b)
-        return hs[-1], tf.transpose(hs[1:], (1, 0, 2)), [hs[-1], c]
+        return hs[-1], tf.transpose(hs, (1, 0, 2)), [hs[-1], c]
 
     mask = tf.cast(mask, "bool")
     if go_backwards:
@@ -92,7 +92,7 @@ def lstm(
     kept_first = tf.argsort(tf.cast(~mask, "int32"), axis=1, stable=True)
     x = tf.gather(x, kept_first, batch_dims=1)
     hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, taken[:, -1], W_x, W_h, b)
-    hs = tf.transpose(hs, (1, 0, 2))  # (batch, 1 + time, units): h after 0, 1, 2 ... steps
+    hs = tf.transpose(tf.concat([h0[None], hs], axis=0), (1, 0, 2))  # h after 0, 1, 2 ... steps
     h = tf.gather(hs, taken[:, -1], batch_dims=1)
     shown = mask if zero_output_for_mask else taken > 0
     zero = tf.zeros((), x.dtype)
@@ -101,7 +101,7 @@ def lstm(
 
 
 def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Any]:
-    """From x (time, batch, features), the states (1 + time, batch, units) and the last memory.
+    """From x (time, batch, features), the states (time, batch, units) and the last memory.
 
     The last memory is the one after `lengths` (batch,) steps; what comes later goes unused.
     """
@@ -123,39 +123,49 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
             c = tf.gather(tf.transpose(cs, (1, 0, 2)), lengths, batch_dims=1)
 
         def gradient(dhs: Any, dc_last: Any) -> tuple[Any, ...]:
-            # Small steps cost by the operation, large ones by what leaves the cache.
-            at_once = _slopes(gates, cs[:-1], cs[1:]) if kernel == "block" else None
-            W_h_T = tf.transpose(W_h)
+            # The gates side by side for "block", where a step costs by the operation; else apart.
+            parts = 1 if kernel == "block" else 4
+            W_hs_T = [tf.transpose(W) for W in tf.split(W_h, parts, axis=1)]
+            W_xs = tf.split(W_x, parts, axis=1)
+            if parts == 1:
+                all_f, all_to_c, *all_to_z = _slopes(gates, cs[:-1], cs[1:])
+                all_to_z = tf.concat(all_to_z, axis=-1)
 
-            def step(s: Any, dh: Any, dc: Any, dzs: Any) -> tuple[Any, ...]:
+            def step(s: Any, dh: Any, dc: Any, *dzs: Any) -> tuple[Any, ...]:
                 t = n - 1 - s
-                if at_once is None:
-                    slopes = _slopes([gate[t] for gate in gates], cs[t], cs[t + 1])
-                else:
-                    slopes = tuple(slope[t] for slope in at_once)
-                f, to_c, to_i, to_f, to_g, to_o = slopes
                 if lengths is not None:
                     dc = tf.where(tf.expand_dims(lengths == t + 1, -1), dc_last, dc)
-                dh = dh + dhs[t + 1]
-                dc = dc + dh * to_c
-                dz = tf.concat([dc * to_i, dc * to_f, dc * to_g, dh * to_o], axis=1)
-                return tf.matmul(dz, W_h_T), dc * f, dzs.write(t, dz)
+                dh = dh + dhs[t]
+                if parts == 1:
+                    f, dc = all_f[t], dc + dh * all_to_c[t]
+                    dz = [tf.concat([dc, dc, dc, dh], axis=1) * all_to_z[t]]
+                else:
+                    f, to_c, *to_z = _slopes([gate[t] for gate in gates], cs[t], cs[t + 1])
+                    dc = dc + dh * to_c
+                    dz = [d * to for d, to in zip((dc, dc, dc, dh), to_z, strict=True)]
+                dh = tf.add_n([tf.matmul(d, W) for d, W in zip(dz, W_hs_T, strict=True)])
+                return dh, dc * f, *(array.write(t, d) for array, d in zip(dzs, dz, strict=True))
 
             dh = tf.zeros_like(dc_last)
             dc = dc_last if lengths is None else dh
-            dh, dc, dzs = _repeat(n, step, (dh, dc, _stack(n, dh, W_h.shape[1])), steps_per_turn)
+            arrays = [_array(n, dh, W_h.shape[1] // parts) for _ in range(parts)]
+            dh, dc, *arrays = _repeat(n, step, (dh, dc, *arrays), steps_per_turn)
             if lengths is not None:
                 dc = tf.where(tf.expand_dims(lengths == 0, -1), dc_last, dc)
             # Every step of every sequence is a row now.
-            dz = tf.reshape(dzs.stack(), (-1, W_h.shape[1]))
-            dx = tf.reshape(tf.matmul(dz, W_x, transpose_b=True), tf.shape(x))
-            dW_x = tf.matmul(tf.reshape(x, (-1, W_x.shape[0])), dz, transpose_a=True)
-            dW_h = tf.matmul(tf.reshape(hs[:-1], (-1, W_h.shape[0])), dz, transpose_a=True)
+            dzs = [tf.reshape(array.stack(), (-1, W_h.shape[1] // parts)) for array in arrays]
+            pairs = zip(dzs, W_xs, strict=True)
+            dx = tf.add_n([tf.matmul(dz, W, transpose_b=True) for dz, W in pairs])
+            rows, rows_h = (tf.reshape(a, (-1, a.shape[-1])) for a in (x, hs[:-1]))
+            dW_x = [tf.matmul(rows, dz, transpose_a=True) for dz in dzs]
+            dW_h = [tf.matmul(rows_h, dz, transpose_a=True) for dz in dzs]
+            db = [tf.reduce_sum(dz, axis=0) for dz in dzs]
+            dW_x, dW_h, db = (tf.concat(d, axis=-1) for d in (dW_x, dW_h, db))
             once = "LSTM can be differentiated once; keras.layers.RNN(LSTMCell(...)) at will."
-            first = (dx, dh + dhs[0], dc, dW_x, dW_h, tf.reduce_sum(dz, 0))
+            first = (tf.reshape(dx, tf.shape(x)), dh, dc, dW_x, dW_h, db)
             return tuple(tf.raw_ops.PreventGradient(input=d, message=once) for d in first)
 
-        return (hs, c), gradient
+        return (hs[1:], c), gradient
 
     return run(x, h0, c0, W_x, W_h, b)
 
@@ -195,41 +205,47 @@ def _gates(
     x_i, x_f, x_g, x_o = (tf.reshape(tf.matmul(rows, W) + b, shape) for W, b in parts)
     W_i, W_f, W_g, W_o = tf.split(W_h, 4, axis=1)
 
-    def step(t: Any, h: Any, c: Any, *stacks: Any) -> tuple[Any, ...]:
+    def step(t: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
         i = tf.sigmoid(x_i[t] + tf.matmul(h, W_i))
         f = tf.sigmoid(x_f[t] + tf.matmul(h, W_f))
         g = tf.tanh(x_g[t] + tf.matmul(h, W_g))
         o = tf.sigmoid(x_o[t] + tf.matmul(h, W_o))
         c = f * c + i * g
         h = o * tf.tanh(c)
-        *gates, cs, hs = stacks
-        gates = [stack.write(t, gate) for stack, gate in zip(gates, (i, f, g, o), strict=True)]
+        *gates, cs, hs = arrays
+        gates = [array.write(t, gate) for array, gate in zip(gates, (i, f, g, o), strict=True)]
         return h, c, *gates, cs.write(t + 1, c), hs.write(t + 1, h)
 
-    stacks = [_stack(n, h0, units) for _ in range(4)]
-    stacks += [_stack(n + 1, h0, units).write(0, first) for first in (c0, h0)]
-    _, _, *stacks = _repeat(n, step, (h0, c0, *stacks), steps_per_turn)
-    *gates, cs, hs = (stack.stack() for stack in stacks)
+    arrays = [_array(n, h0, units) for _ in range(4)]
+    arrays += [_array(n + 1, h0, units).write(0, first) for first in (c0, h0)]
+    _, _, *arrays = _repeat(n, step, (h0, c0, *arrays), steps_per_turn)
+    *gates, cs, hs = (array.stack() for array in arrays)
     return tuple(gates), cs, hs
 
 
 def _slopes(gates: Sequence[Any], c_before: Any, c: Any) -> tuple[Any, ...]:
-    """What dc and dh are multiplied with: to go on to the step before, to c, z_i, z_f, z_g, z_o."""
+    """The slopes from c to c_before, from h to c, and from c, c, c, h to z_i, z_f, z_g, z_o."""
     import tensorflow as tf
+
+    def sigmoid_slope(y: Any, factor: Any) -> Any:
+        return tf.raw_ops.SigmoidGrad(y=y, dy=factor)  # factor * y * (1 - y)
+
+    def tanh_slope(y: Any, factor: Any) -> Any:
+        return tf.raw_ops.TanhGrad(y=y, dy=factor)  # factor * (1 - y * y)
 
     i, f, g, o = gates
     tanh_c = tf.tanh(c)
-    return (
-        f,
-        o * (1 - tanh_c * tanh_c),
-        g * i * (1 - i),
-        c_before * f * (1 - f),
-        i * (1 - g * g),
-        tanh_c * o * (1 - o),
+    to_c = tanh_slope(tanh_c, o)
+    to_z = (
+        sigmoid_slope(i, g),
+        sigmoid_slope(f, c_before),
+        tanh_slope(g, i),
+        sigmoid_slope(o, tanh_c),
     )
+    return f, to_c, *to_z
 
 
-def _stack(n: Any, like: Any, units: int) -> Any:
+def _array(n: Any, like: Any, units: int) -> Any:
     """Room for n tensors (batch, units) of the dtype of `like`."""
     import tensorflow as tf
 
