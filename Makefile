@@ -8,10 +8,10 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
 SOURCES := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format check test parity bench demo tables
+.PHONY: help setup lint format check test parity bench demo tables notebooks
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.dev  ## Create .venv and install the package with its development tools
 	@echo "Ready: $(BIN)/kblocks --help, make demo, make test"
@@ -53,8 +53,12 @@ parity: $(VENV)/.parity  ## JAX, PyTorch and the peers give the same, under 10 m
 bench: $(VENV)/.parity  ## kblocks against its peers, side by side
 	@$(BIN)/python -m benchmarks
 
-tables: $(VENV)/.dev  ## Write the README's tables anew from results/
+tables: $(VENV)/.dev  ## Write the README's tables and the lines in docs/lecture.md anew
 	@$(BIN)/python tools/readme_tables.py
+	@$(BIN)/python tools/lecture_lines.py
+
+notebooks: $(VENV)/.dev  ## Write tutorials/notebooks from the tutorials
+	@$(BIN)/python tools/make_notebooks.py
 
 demo: $(VENV)/.dev  ## Train a small translator, look at it, export it, translate; about 5 minutes
 	@$(BIN)/python tools/demo.py

@@ -1,0 +1,51 @@
+"""Each tutorial runs, each in its own process, and its assertions on what was learned hold."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.make_notebooks import scripts
+
+PICTURES = {
+    "2_2_lstm_gates": ["2_2_gates.png", "2_2_memory.png", "2_2_memory_parts.png"],
+    "3_1_attention_and_translation": [
+        "3_1_attention.png",
+        "3_1_attention_backwards.png",
+        "3_1_bleu_by_length.png",
+        "3_1_location.png",
+    ],
+}
+
+
+def run(script: Path, directory: Path, **environment: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, script],
+        cwd=directory,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "KBLOCKS_QUICK": "0", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return finished.stdout
+
+
+@pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)
+def test_quick(script: Path, tmp_path: Path) -> None:
+    assert run(script, tmp_path, KBLOCKS_QUICK="1").splitlines()[-1] == "All as expected."
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)
+def test_full(script: Path, tmp_path: Path) -> None:
+    assert run(script, tmp_path).splitlines()[-1] == "All as expected."
+    drawn = {path.name for path in (tmp_path / "runs" / "tutorials").glob("*.png")}
+    assert drawn == set(PICTURES[script.stem])
+
+
+def test_every_tutorial_has_its_pictures_listed() -> None:
+    assert set(PICTURES) == {script.stem for script in scripts()}
