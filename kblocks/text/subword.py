@@ -37,7 +37,8 @@ def _without_path(model: bytes) -> bytes:
     """The model without the name of the temporary file that its training read."""
     from sentencepiece import sentencepiece_model_pb2
 
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    # protobuf makes the classes of such a module when it is imported.
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)  # type: ignore[attr-defined]
     proto.normalizer_spec.ClearField("normalization_rule_tsv")
     return proto.SerializeToString(deterministic=True)
 
