@@ -82,8 +82,8 @@ def lstm(
     if go_backwards:
         x = tf.reverse(x, [1])
     if mask is None:
-        hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, None, W_x, W_h, b)
-        return hs[-1], tf.transpose(hs, (1, 0, 2)), [hs[-1], c]
+        hs, h, c = _run(x, h0, c0, None, W_x, W_h, b)
+        return h, hs, [h, c]
 
     mask = tf.cast(mask, "bool")
     if go_backwards:
@@ -91,8 +91,8 @@ def lstm(
     taken = tf.cumsum(tf.cast(mask, "int32"), axis=1)  # (batch, time): steps taken up to there
     kept_first = tf.argsort(tf.cast(~mask, "int32"), axis=1, stable=True)
     x = tf.gather(x, kept_first, batch_dims=1)
-    hs, c = _run(tf.transpose(x, (1, 0, 2)), h0, c0, taken[:, -1], W_x, W_h, b)
-    hs = tf.transpose(tf.concat([h0[None], hs], axis=0), (1, 0, 2))  # h after 0, 1, 2 ... steps
+    hs, _, c = _run(x, h0, c0, taken[:, -1], W_x, W_h, b)
+    hs = tf.concat([tf.expand_dims(h0, 1), hs], axis=1)  # h after 0, 1, 2 ... steps
     h = tf.gather(hs, taken[:, -1], batch_dims=1)
     shown = mask if zero_output_for_mask else taken > 0
     zero = tf.zeros((), x.dtype)
@@ -100,29 +100,31 @@ def lstm(
     return outputs[:, -1], outputs, [h, c]
 
 
-def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Any]:
-    """From x (time, batch, features), the states (time, batch, units) and the last memory.
+def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, ...]:
+    """From x (batch, time, features), all states (batch, time, units), the last one and the memory.
 
-    The last memory is the one after `lengths` (batch,) steps; what comes later goes unused.
+    The memory is the one after `lengths` (batch,) steps; what comes later goes unused.
     """
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util
 
     xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    kernel = lstm_kernel(x.shape[1], W_x.shape[0], W_h.shape[0], x.dtype.name, xla)
+    kernel = lstm_kernel(x.shape[0], W_x.shape[0], W_h.shape[0], x.dtype.name, xla)
     forward = _block if kernel == "block" else _gates
     steps_per_turn = 1 if xla else _STEPS_PER_TURN
 
     @tf.custom_gradient
     def run(x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any) -> tuple[Any, Callable]:
-        n = x.shape[0] or tf.shape(x)[0]
+        n = x.shape[1] or tf.shape(x)[1]
+        x = _swap(x)
         # Tensors, not arrays of tensors: a SavedModel holds no gradient that captures these.
         gates, cs, hs = forward(n, x, h0, c0, W_x, W_h, b, steps_per_turn)
         c = cs[-1]
         if lengths is not None:
-            c = tf.gather(tf.transpose(cs, (1, 0, 2)), lengths, batch_dims=1)
+            c = tf.gather_nd(cs, tf.stack([lengths, tf.range(tf.shape(lengths)[0])], axis=1))
 
-        def gradient(dhs: Any, dc_last: Any) -> tuple[Any, ...]:
+        def gradient(dhs: Any, dh: Any, dc_last: Any) -> tuple[Any, ...]:
+            dhs = _swap(dhs)
             # The gates side by side for "block", where a step costs by the operation; else apart.
             parts = 1 if kernel == "block" else 4
             W_hs_T = [tf.transpose(W) for W in tf.split(W_h, parts, axis=1)]
@@ -146,8 +148,7 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
                 dh = tf.add_n([tf.matmul(d, W) for d, W in zip(dz, W_hs_T, strict=True)])
                 return dh, dc * f, *(array.write(t, d) for array, d in zip(dzs, dz, strict=True))
 
-            dh = tf.zeros_like(dc_last)
-            dc = dc_last if lengths is None else dh
+            dc = dc_last if lengths is None else tf.zeros_like(dc_last)
             arrays = [_array(n, dh, W_h.shape[1] // parts) for _ in range(parts)]
             dh, dc, *arrays = _repeat(n, step, (dh, dc, *arrays), steps_per_turn)
             if lengths is not None:
@@ -162,10 +163,10 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
             db = [tf.reduce_sum(dz, axis=0) for dz in dzs]
             dW_x, dW_h, db = (tf.concat(d, axis=-1) for d in (dW_x, dW_h, db))
             once = "LSTM can be differentiated once; keras.layers.RNN(LSTMCell(...)) at will."
-            first = (tf.reshape(dx, tf.shape(x)), dh, dc, dW_x, dW_h, db)
+            first = (_swap(tf.reshape(dx, tf.shape(x))), dh, dc, dW_x, dW_h, db)
             return tuple(tf.raw_ops.PreventGradient(input=d, message=once) for d in first)
 
-        return (hs[1:], c), gradient
+        return (_swap(hs[1:]), hs[-1], c), gradient
 
     return run(x, h0, c0, W_x, W_h, b)
 
@@ -243,6 +244,18 @@ def _slopes(gates: Sequence[Any], c_before: Any, c: Any) -> tuple[Any, ...]:
         sigmoid_slope(o, tanh_c),
     )
     return f, to_c, *to_z
+
+
+def _swap(x: Any) -> Any:
+    """Swap batch and time. As integers: oneDNN, which takes floats, is slow to set itself up."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def swap(x: Any) -> tuple[Any, Callable]:
+        bits = tf.bitcast(x, f"int{8 * x.dtype.size}")
+        return tf.bitcast(tf.transpose(bits, (1, 0, 2)), x.dtype), _swap
+
+    return swap(x)
 
 
 def _array(n: Any, like: Any, units: int) -> Any:
