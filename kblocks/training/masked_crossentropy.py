@@ -37,8 +37,8 @@ class MaskedCrossentropy(keras.losses.Loss):
     >>> import numpy as np
     >>> from kblocks.training import MaskedCrossentropy
     >>> loss = MaskedCrossentropy()(np.array([[3, 0]]), np.zeros((1, 2, 4), "float32"))
-    >>> round(float(loss), 4) == round(np.log(4), 4)
-    True
+    >>> round(float(loss), 4)  # log 4
+    1.3863
 
     References:
         Szegedy et al. 2016, "Rethinking the Inception architecture", arXiv:1512.00567, section 7.
