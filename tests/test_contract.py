@@ -54,7 +54,7 @@ DEFECTS = [
     (broken.HalfInfinity, "policies", "mixed_float16"),
     (broken.LoopByValue, "xla", "XLA"),
     (broken.SummedOverReplicas, "replicas", "not"),
-    (broken.RandomInference, "randomness", "training twice"),
+    (broken.RandomInference, "randomness", "off by"),
     (broken.NoDropout, "randomness", "nothing was drawn"),
     (broken.DropoutAlways, "randomness", "inference with"),
     (broken.UncheckedInputs, "errors", "instead of a ValueError"),
