@@ -125,6 +125,7 @@ class Translation:
         config, translator = self.load(run)
         pairs = read_data(config)
         measured: dict[str, Any] = {}
+        translator(pairs.validation[0][:1])  # the graph is made in the first call, and not timed
         for name, split in (("val", pairs.validation), ("test", pairs.test)):
             if split:
                 sources, references = zip(*split, strict=True)
