@@ -1,5 +1,8 @@
 """Tiny sequences for the tests of the recurrent layers."""
 
+from typing import Any
+
+import keras
 import numpy as np
 
 
@@ -22,3 +25,12 @@ MASKS = {
     "left": right_padded()[:, ::-1],
     "holes": np.array([[1, 0, 1, 1, 0, 1], [0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0]], "bool"),
 }
+
+
+def assert_same(found: Any, expected: Any, atol: float = 1e-6) -> None:
+    """Equal leaf by leaf, whichever backend the tensors are of."""
+    pairs = zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True)
+    for a, b in pairs:
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b), rtol=0, atol=atol
+        )

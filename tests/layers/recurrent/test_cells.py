@@ -7,7 +7,7 @@ from keras import ops
 
 from kblocks import layers
 from tests.contract import check_layer
-from tests.layers.recurrent.samples import sequences, states
+from tests.layers.recurrent.samples import assert_same, sequences, states
 from tests.reference import recurrent as reference
 
 CASES = {
@@ -39,10 +39,10 @@ def test_gru_with_the_reset_before_the_product_is_the_papers() -> None:
     x, before = sequences()[:, 0], states(1)
     cell = layers.GRUCell(4, reset_after=False, bias_initializer="random_normal")
     found, _ = cell(x, before)
-    weights = {v.name: np.asarray(v) for v in cell.weights}
+    weights = {v.name: ops.convert_to_numpy(v) for v in cell.weights}
     inputs = {"inputs": x, "states": before}
     expected, _ = reference.cell("gru")(weights, inputs, units=4, reset_after=False)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -54,7 +54,7 @@ def test_weights_interchange_with_keras(name: str) -> None:
     theirs.build(x.shape)
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
     ours.set_weights(theirs.get_weights())
-    np.testing.assert_allclose(ours(x, before)[0], theirs(x, before)[0], atol=1e-6)
+    assert_same(ours(x, before)[0], theirs(x, before)[0])
 
 
 def test_the_gates_make_the_lstms_state() -> None:
@@ -63,8 +63,9 @@ def test_the_gates_make_the_lstms_state() -> None:
     _, [h_new, c_new] = cell(x, [h, c])
     gates = cell.gates(x, h)
     assert gates._fields == ("input", "forget", "candidate", "output")
-    np.testing.assert_allclose(c_new, gates.forget * c + gates.input * gates.candidate, atol=1e-6)
-    np.testing.assert_allclose(h_new, gates.output * np.tanh(c_new), atol=1e-6)
+    i, f, g, o = map(ops.convert_to_numpy, gates)
+    assert_same(c_new, f * c + i * g)
+    assert_same(h_new, o * np.tanh(ops.convert_to_numpy(c_new)))
 
 
 @pytest.mark.parametrize("gate", ["input", "forget", "candidate", "output"])
@@ -74,9 +75,12 @@ def test_weights_of_an_lstm_gate_are_those_of_the_equation(gate: str) -> None:
     cell.build(x.shape)
     W_h, W_x, b = cell.weights_of(gate)
     act = np.tanh if gate == "candidate" else reference.sigmoid
-    expected = act(h @ np.asarray(W_h) + x @ np.asarray(W_x) + np.asarray(b))
-    np.testing.assert_allclose(getattr(cell.gates(x, h), gate), expected, atol=1e-6)
-    assert np.all(np.asarray(b) == (gate == "forget"))
+    expected = act(
+        h @ ops.convert_to_numpy(W_h) + x @ ops.convert_to_numpy(W_x) + ops.convert_to_numpy(b)
+    )
+    found = cell.gates(ops.array(x), ops.array(h))
+    assert_same(getattr(found, gate), expected)
+    assert np.all(ops.convert_to_numpy(b) == (gate == "forget"))
 
 
 @pytest.mark.parametrize("reset_after", [True, False])
@@ -87,9 +91,12 @@ def test_weights_of_a_gru_gate_are_those_of_the_equation(gate: str, reset_after:
     cell.build(x.shape)
     W_h, W_x, b, b_h = cell.weights_of(gate)
     assert (b_h is not None) == reset_after
-    both = np.asarray(b) + (np.asarray(b_h) if reset_after else 0)
-    expected = reference.sigmoid(h @ np.asarray(W_h) + x @ np.asarray(W_x) + both)
-    np.testing.assert_allclose(getattr(cell.gates(x, h), gate), expected, atol=1e-6)
+    both = ops.convert_to_numpy(b) + (ops.convert_to_numpy(b_h) if reset_after else 0)
+    expected = reference.sigmoid(
+        h @ ops.convert_to_numpy(W_h) + x @ ops.convert_to_numpy(W_x) + both
+    )
+    found = cell.gates(ops.array(x), ops.array(h))
+    assert_same(getattr(found, gate), expected)
 
 
 def test_weights_of_a_simple_rnn_and_of_a_cell_without_bias() -> None:
@@ -124,7 +131,7 @@ def test_peepholes_start_at_zero() -> None:
     plain.build(x.shape)
     peeping.build(x.shape)
     peeping.set_weights([*plain.get_weights(), np.zeros((3, 4))])
-    np.testing.assert_allclose(peeping(x, before)[0], plain(x, before)[0], atol=1e-6)
+    assert_same(peeping(x, before)[0], plain(x, before)[0])
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -136,7 +143,7 @@ def test_inside_keras_rnn(name: str) -> None:
     before = cell.get_initial_state(3)
     for t in range(x.shape[1]):
         h, before = cell(x[:, t], before)
-        np.testing.assert_allclose(outputs[:, t], h, atol=1e-6)
+        assert_same(outputs[:, t], h)
 
 
 def test_dropout_hides_the_same_inputs_and_state_at_every_step() -> None:
@@ -151,8 +158,8 @@ def test_dropout_hides_the_same_inputs_and_state_at_every_step() -> None:
     seen = same.get_dropout_mask(ops.array(x[:, 0]))
     kept = same.get_recurrent_dropout_mask(ops.array(h))
     for t in range(x.shape[1]):
-        h, [_, c] = same(x[:, t] * seen, [h * kept, c])
-        np.testing.assert_allclose(outputs[:, t], h, atol=1e-6)
+        h, [_, c] = same(ops.array(x[:, t]) * seen, [ops.array(h) * kept, c])
+        assert_same(outputs[:, t], h)
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -160,5 +167,5 @@ def test_dropout_is_off_at_inference(name: str) -> None:
     x, before = sequences()[:, 0], states(CASES[name][2])
     cell = CASES[name][0](4, dropout=0.5, recurrent_dropout=0.5)
     quiet = cell(x, before)[0]
-    assert not np.allclose(cell(x, before, training=True)[0], quiet)
-    np.testing.assert_array_equal(cell(x, before)[0], quiet)
+    assert not np.allclose(*map(ops.convert_to_numpy, (cell(x, before, training=True)[0], quiet)))
+    assert_same(cell(x, before)[0], quiet, atol=0)

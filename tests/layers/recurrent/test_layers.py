@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from kblocks import layers
 from tests.contract import check_layer
-from tests.layers.recurrent.samples import MASKS, right_padded, sequences, states
+from tests.layers.recurrent.samples import MASKS, assert_same, right_padded, sequences, states
 from tests.reference import recurrent as reference
 
 KBLOCKS = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
@@ -70,13 +71,11 @@ def test_gru_with_everything_returned_equals_the_paper(reset_after: bool) -> Non
         4, reset_after=reset_after, bias_initializer="random_normal", go_backwards=True, **arguments
     )
     found = layer(**inputs)
-    weights = {v.name: np.asarray(v) for v in layer.weights}
+    weights = {v.name: ops.convert_to_numpy(v) for v in layer.weights}
     expected = reference.layer("gru")(
         weights, inputs, 4, go_backwards=True, reset_after=reset_after, **arguments
     )
-    pairs = zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True)
-    for a, b in pairs:
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("mask", ["none", "holes"])
@@ -100,9 +99,7 @@ def test_equals_keras_with_the_weights_of_either(kind: str, arguments: dict, mas
         taker.set_weights(giver.get_weights())
         found = ours(x, mask=MASKS[mask], initial_state=initial)
         expected = theirs(x, mask=MASKS[mask], initial_state=initial)
-        pairs = zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True)
-        for a, b in pairs:
-            np.testing.assert_allclose(a, b, atol=1e-6)
+        assert_same(found, expected)
         ours.set_weights([0.5 * w for w in ours.get_weights()])
 
 
@@ -118,8 +115,7 @@ def test_bidirectional_equals_keras(kind: str, mask: str) -> None:
     theirs.build(x.shape)
     ours.set_weights(theirs.get_weights())
     found, expected = ours(x, mask=MASKS[mask]), theirs(x, mask=MASKS[mask])
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert_same(found, expected)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
@@ -141,12 +137,12 @@ def test_asking_for_gates_never_changes_the_output(kind: str, backwards: bool, m
     asked.set_weights(plain.get_weights())
     expected = plain(x, mask=MASKS[mask], initial_state=initial)
     *found, gates = asked(x, mask=MASKS[mask], initial_state=initial)
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(a, b)
+    # Torch has another loop of Keras' own where cuDNN is ruled out, as the gates rule it out.
+    assert_same(found, expected, atol=1e-6 if keras.backend.backend() == "torch" else 0)
     hidden = 0 if MASKS[mask] is None else (~MASKS[mask])[:, :: -1 if backwards else 1]
-    assert all(np.asarray(gate).shape == (3, 6, 4) for gate in gates)
+    assert all(ops.convert_to_numpy(gate).shape == (3, 6, 4) for gate in gates)
     for gate in gates:
-        np.testing.assert_array_equal(np.all(np.asarray(gate) == 0, -1), hidden)
+        np.testing.assert_array_equal(np.all(ops.convert_to_numpy(gate) == 0, -1), hidden)
 
 
 @pytest.mark.parametrize("kind", KBLOCKS)
@@ -157,10 +153,10 @@ def test_stateful_goes_on_where_it_stopped(kind: str) -> None:
     whole.build(x.shape)
     parts.build(x.shape)
     parts.set_weights(whole.get_weights())
-    expected = np.asarray(whole(x))
+    expected = ops.convert_to_numpy(whole(x))
     for _ in range(2):
-        found = np.concatenate([parts(x[:, :2]), parts(x[:, 2:])], axis=1)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        found = ops.concatenate([parts(x[:, :2]), parts(x[:, 2:])], axis=1)
+        assert_same(found, expected)
         parts.reset_state()
 
 
@@ -175,8 +171,8 @@ def test_stateful_gates(kind: str) -> None:
     expected = layer(x)[-1]
     found = [parts(x[:, :2])[-1], parts(x[:, 2:])[-1]]
     for k, gate in enumerate(expected):
-        joined = np.concatenate([found[0][k], found[1][k]], axis=1)
-        np.testing.assert_allclose(joined, gate, atol=1e-6)
+        joined = ops.concatenate([found[0][k], found[1][k]], axis=1)
+        assert_same(joined, gate)
 
 
 def test_use_cudnn_is_refused_where_cudnn_has_no_such_thing() -> None:
@@ -194,7 +190,7 @@ def test_unrolled_equals_looped() -> None:
         looped.build(x.shape)
         unrolled.build(x.shape)
         unrolled.set_weights(looped.get_weights())
-        np.testing.assert_allclose(unrolled(x), looped(x), atol=1e-6)
+        assert_same(unrolled(x), looped(x))
 
 
 @pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout"])
@@ -205,4 +201,4 @@ def test_dropout_of_the_lstm_is_that_of_its_cell(rate: str) -> None:
     layer.build(x.shape)
     around.build(x.shape)
     around.set_weights(layer.get_weights())
-    np.testing.assert_allclose(layer(x, training=True), around(x, training=True), atol=1e-6)
+    assert_same(layer(x, training=True), around(x, training=True))
