@@ -23,8 +23,8 @@ SMALL: dict[str, Any] = {
     "units": 128,
     "embedding": 128,
     "dropout": 0.2,
-    "epochs": 12,
-    "minutes": 3.2,
+    "epochs": 10,
+    "minutes": 5.0,
     "learning_rate": 0.003,
 }
 

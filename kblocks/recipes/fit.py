@@ -203,7 +203,8 @@ class _Bar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if is_chief():
-            self.console.print(f"epoch {epoch + 1}/{self.epochs}  {_readable(logs)}")
+            line = f"epoch {epoch + 1}/{self.epochs}  {_readable(logs)}"
+            self.console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         """Give the terminal back, its cursor and stderr, however the training ended."""
