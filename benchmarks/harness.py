@@ -14,13 +14,13 @@ from typing import Any
 RESULTS = Path(__file__).parents[1] / "results"
 
 SAMPLE_SECONDS = 0.02  # a sample repeats a short call until it has lasted about this long
-REST_SECONDS = 0.003  # between samples, for the threads of the contender before to go to sleep
+REST_SECONDS = 0.01  # between samples, for the threads of the contender before to go to sleep
 
 Times = dict[str, list[float]]
 
 
 def interleaved(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> Times:
-    """Seconds per call, one sample of each contender per round."""
+    """Seconds per call, one sample of each contender per round, another one first each time."""
     repeats = {}
     for name, call in contenders.items():
         call()  # tracing, compiling
@@ -29,12 +29,14 @@ def interleaved(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> Tim
         seconds = time.perf_counter() - started
         repeats[name] = max(1, min(100, round(SAMPLE_SECONDS / seconds)))
     times: Times = {name: [] for name in contenders}
+    names = list(contenders)
     for _ in range(rounds):
-        for name, call in contenders.items():
+        names.append(names.pop(0))
+        for name in names:
             time.sleep(REST_SECONDS)
             started = time.perf_counter()
             for _ in range(repeats[name]):
-                call()
+                contenders[name]()
             times[name].append((time.perf_counter() - started) / repeats[name])
     return times
 

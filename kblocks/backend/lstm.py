@@ -25,16 +25,19 @@ _STEPS_PER_TURN = 4
 
 
 def lstm_kernel(batch: int | None, features: int, units: int, dtype: str, xla: bool) -> str:
-    """Choose the forward loop: "block" or "gates".
+    """Choose the forward loop: "block", "fused" or "gates".
 
     "block" is TensorFlow's operation for a whole sequence: no loop to keep, but slow products. It
     wins where these are small; it takes no bfloat16 or float64, no odd number of features without
-    a warning, and XLA does not know it. "gates" is a loop with one product for each gate: four
-    small products share two cores better than one four times as wide.
+    a warning, and XLA does not know it. "fused" is a loop with one product for all gates, "gates"
+    one with a product for each: four small products share two cores better than one four times as
+    wide, except where few rows meet more weights than the cache holds.
     """
     known = not xla and features % 2 == 0 and dtype in ("float16", "float32")
-    small = units <= 64 or (batch is not None and batch * units <= 256)
-    return "block" if known and small else "gates"
+    if known and (units <= 64 or (batch is not None and batch * units <= 256)):
+        return "block"
+    few_rows = batch is not None and 1 < batch <= 16
+    return "fused" if few_rows and units >= 512 else "gates"
 
 
 def lstm_is_available() -> bool:
@@ -110,7 +113,7 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
 
     xla = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
     kernel = lstm_kernel(x.shape[0], W_x.shape[0], W_h.shape[0], x.dtype.name, xla)
-    forward = _block if kernel == "block" else _gates
+    parts = 4 if kernel == "gates" else 1  # in which the gates' sums are kept
     steps_per_turn = 1 if xla else _STEPS_PER_TURN
 
     @tf.custom_gradient
@@ -118,18 +121,19 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
         n = x.shape[1] or tf.shape(x)[1]
         x = _swap(x)
         # Tensors, not arrays of tensors: a SavedModel holds no gradient that captures these.
-        gates, cs, hs = forward(n, x, h0, c0, W_x, W_h, b, steps_per_turn)
+        if kernel == "block":
+            gates, cs, hs = _block(n, x, h0, c0, W_x, W_h, b)
+        else:
+            gates, cs, hs = _loop(n, x, h0, c0, W_x, W_h, b, parts, steps_per_turn)
         c = cs[-1]
         if lengths is not None:
             c = tf.gather_nd(cs, tf.stack([lengths, tf.range(tf.shape(lengths)[0])], axis=1))
 
         def gradient(dhs: Any, dh: Any, dc_last: Any) -> tuple[Any, ...]:
             dhs = _swap(dhs)
-            # The gates side by side for "block", where a step costs by the operation; else apart.
-            parts = 1 if kernel == "block" else 4
             W_hs_T = [tf.transpose(W) for W in tf.split(W_h, parts, axis=1)]
             W_xs = tf.split(W_x, parts, axis=1)
-            if parts == 1:
+            if parts == 1:  # a small step costs by the operation: what can be is done at once
                 all_f, all_to_c, *all_to_z = _slopes(gates, cs[:-1], cs[1:])
                 all_to_z = tf.concat(all_to_z, axis=-1)
 
@@ -172,7 +176,7 @@ def _run(x: Any, h0: Any, c0: Any, lengths: Any, W_x: Any, W_h: Any, b: Any) -> 
 
 
 def _block(
-    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, steps_per_turn: int
+    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any
 ) -> tuple[tuple[Any, ...], Any, Any]:
     """The gates (time, batch, units); the memories and states (1 + time, batch, units)."""
     import tensorflow as tf
@@ -193,24 +197,23 @@ def _block(
     return (i, f, g, o), tf.concat([c0[None], cs], axis=0), tf.concat([h0[None], hs], axis=0)
 
 
-def _gates(
-    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, steps_per_turn: int
+def _loop(
+    n: Any, x: Any, h0: Any, c0: Any, W_x: Any, W_h: Any, b: Any, parts: int, steps_per_turn: int
 ) -> tuple[tuple[Any, ...], Any, Any]:
     """The gates (time, batch, units); the memories and states (1 + time, batch, units)."""
     import tensorflow as tf
 
     units = W_h.shape[0]
     rows = tf.reshape(x, (-1, W_x.shape[0]))
-    shape = tf.concat([tf.shape(x)[:2], [units]], axis=0)
-    parts = zip(tf.split(W_x, 4, axis=1), tf.split(b, 4), strict=True)
-    x_i, x_f, x_g, x_o = (tf.reshape(tf.matmul(rows, W) + b, shape) for W, b in parts)
-    W_i, W_f, W_g, W_o = tf.split(W_h, 4, axis=1)
+    shape = tf.concat([tf.shape(x)[:2], [4 * units // parts]], axis=0)
+    of_x = zip(tf.split(W_x, parts, axis=1), tf.split(b, parts), strict=True)
+    x_zs = [tf.reshape(tf.matmul(rows, W) + b, shape) for W, b in of_x]
+    W_hs = tf.split(W_h, parts, axis=1)
 
     def step(t: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
-        i = tf.sigmoid(x_i[t] + tf.matmul(h, W_i))
-        f = tf.sigmoid(x_f[t] + tf.matmul(h, W_f))
-        g = tf.tanh(x_g[t] + tf.matmul(h, W_g))
-        o = tf.sigmoid(x_o[t] + tf.matmul(h, W_o))
+        zs = [x_z[t] + tf.matmul(h, W) for x_z, W in zip(x_zs, W_hs, strict=True)]
+        z_i, z_f, z_g, z_o = zs if parts == 4 else tf.split(zs[0], 4, axis=1)
+        i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         c = f * c + i * g
         h = o * tf.tanh(c)
         *gates, cs, hs = arrays

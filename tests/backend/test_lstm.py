@@ -14,7 +14,7 @@ tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the fast paths are TensorFlow's", allow_module_level=True)
 
-BOTH = ("block", "gates")
+KERNELS = ("block", "fused", "gates")
 FREE = [tf.TensorSpec((None, None, 4)), [tf.TensorSpec((None, 4))] * 2]
 MODES: dict[str, Callable] = {
     "eager": lambda run: run,
@@ -58,7 +58,7 @@ def test_every_path_equals_the_cell(
     truth = keras.layers.RNN(layer.cell, return_state=True, **of_loop)
     truth.build((None, None, 4))
     expected = _outputs_and_gradients(truth, MASKS[mask], "graph")
-    for kernel in BOTH:
+    for kernel in KERNELS:
         monkeypatch.setattr(fast, "lstm_kernel", lambda *_, kernel=kernel: kernel)
         for mode in ("eager", "free"):
             found = _outputs_and_gradients(layer, MASKS[mask], mode)
@@ -104,7 +104,9 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
 def test_the_choice_of_a_path() -> None:
     choose = fast.lstm_kernel
     assert choose(8, 32, 32, "float32", xla=False) == "block"
-    assert choose(8, 32, 32, "float32", xla=True) == "gates"
-    assert choose(8, 33, 32, "float32", xla=False) == "gates"
-    assert choose(8, 32, 32, "bfloat16", xla=False) == "gates"
+    for impossible in ((33, "float32", False), (32, "bfloat16", False), (32, "float32", True)):
+        features, dtype, xla = impossible
+        assert choose(8, features, 32, dtype, xla=xla) == "gates"
+    assert choose(8, 512, 512, "float32", xla=False) == "fused"
+    assert choose(None, 256, 256, "float32", xla=False) == "gates"
     assert choose(32, 256, 256, "float32", xla=False) == "gates"
