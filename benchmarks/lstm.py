@@ -6,30 +6,31 @@ torch's eagerly, as each is used. A training step is the forward pass and the gr
 weights and of the inputs. The mask pads on the right to lengths between half and all steps; torch
 gets the lengths by `pack_padded_sequence`.
 
-What was tried on two cores, and what it gave (times as fast as before, or milliseconds):
+What was tried on two cores, and what it gave:
 
-- Backward by hand, the weights' gradients as one product each after the loop: the largest step,
-  1.5 to 4 times as fast a training step as automatic differentiation of Keras' loop. W_h is
-  transposed once, before the loop: small products with a transposed factor are 3 to 5 times slower.
-- One product per gate against one for all: forward 5.2 ms against 7.3 (batch 32, 128 units), 5.2
-  against 8.7 (8, 256); equal at (8, 128); behind at (8, 512), where a training step takes 66 against
-  55. In the backward pass, apart from the products, no gradients have to be put side by side: at
-  (128, 128) joining them took 14 of 106 ms.
-- `BlockLSTMV2` for the forward pass: 0.7 against 1.3 ms at (1, 32), 1.3 against 2.4 at (32, 32),
-  even at (8, 128), far behind above. Its own gradient is slower still from 128 units on.
-- Four steps to a turn of the `while` loop: 1.05 to 1.15; eight: nothing more.
-- Kept steps moved to the front in place of a mask in the loop: a mask costs 0 to 15 %.
-- Slopes of all steps at once before the backward loop: better for small steps, worse for large ones
-  (100 against 76 ms at (128, 128): the arrays leave the cache). `SigmoidGrad` and `TanhGrad` in
-  place of their formulas, and no slice of the states outside the gradient (its own gradient is a
-  padded copy: 11 ms at (128, 128)): 1.25 together.
-- Transposing floats as integers: oneDNN takes 0.1 ms to set up a transposition, however small.
-- Arrays of tensors captured by the gradient, not stacked ones: some 5 % faster, but then no
-  SavedModel holds the layer.
-- XLA is as fast as anything here for small shapes (0.5 ms at (1, 32)), but compiles anew for each
-  shape; it is left to whoever asks for `jit_compile=True`. All steps unrolled: compiles for minutes.
-- Contenders always in the same order: whoever comes after torch, whose threads spin on for a while,
-  loses up to 30 %. Hence the rotation in `harness.py`.
+- Backward by hand, the weights' gradients as one product each after the loop: the largest step, a
+  training step 1.2 to 4 times as fast as Keras'. W_h is transposed once, before the loop: small
+  products with a transposed factor were 3 to 5 times slower from 256 units on.
+- One product per gate against one for all, in milliseconds: forward 5.2 against 7.3 at batch 32 and
+  128 units, 5.2 against 8.7 at (8, 256); equal at (8, 128); behind at (8, 512), where a training
+  step took 66 against 55. With gates apart nothing has to be joined in the backward pass either:
+  at (128, 128) that took 14 of 106.
+- `BlockLSTMV2` for the forward pass: 0.7 ms against 1.3 at (1, 32), 1.3 against 2.4 at (32, 32),
+  even at (8, 128), behind above. Its own gradient took 25 ms against 2.8 at (1, 128).
+- Four steps to a turn of the `while` loop: 1.1 to 1.2 times as fast where steps are small; eight
+  gave nothing more.
+- Kept steps moved to the front, in place of a mask inside the loop: a mask costs up to 30 % where a
+  call takes 1 ms, under 10 % from 10 ms on.
+- All slopes at once before the backward loop: better for small steps, worse for large ones (100 ms
+  against 76 at (128, 128): the arrays leave the cache). `SigmoidGrad` and `TanhGrad` in place of
+  their formulas, gates apart, and no slice of the states outside the gradient (whose own gradient
+  is a padded copy, 11 ms) took a training step at (128, 128) from 129 ms of processor time to 95.
+- Floats transposed as integers: oneDNN takes 0.1 ms to set up a transposition, however small.
+- Arrays of tensors captured by the gradient, in place of stacked ones: no SavedModel could hold it.
+- XLA is the fastest for small shapes (0.5 ms at (1, 32)), but compiles anew for each shape; it is
+  left to whoever asks for `jit_compile=True`.
+- Contenders always in one order: whoever came after torch, whose threads spin on for a while, lost
+  up to 40 %. Hence the turns in `harness.py`.
 """
 
 import argparse
