@@ -45,6 +45,7 @@ class TreeConfig:
     epochs: int = 8
     patience: int | None = None
     minutes: float | None = None
+    keep: Literal["best", "last"] = "best"  # the epoch that is measured and exported
     learning_rate: float = 1e-3  # at its height; it warms up for an epoch and falls to a cosine
     weight_decay: float = 0.0
     clip_norm: float = 5.0
@@ -82,7 +83,7 @@ class TreeRecipe:
     # What they share.
 
     def train(self, config: Any, run: RunDirectory, quiet: bool = False) -> dict[str, Any]:
-        """Train into a run, or go on with it; returns the values of the best epoch."""
+        """Train into a run, or go on with it; returns the values of the epoch that is kept."""
         chosen = strategy(config.strategy)  # workers must find each other before any op
         keras.utils.set_random_seed(config.seed)
         keras.config.set_dtype_policy(config.precision)
@@ -114,10 +115,10 @@ class TreeRecipe:
             seed=config.seed,
             quiet=quiet,
         )
-        return history[best_epoch(history, METRIC) - 1]
+        return history[-1 if config.keep == "last" else best_epoch(history, METRIC) - 1]
 
     def evaluate(self, run: RunDirectory) -> dict[str, Any]:
-        """Measure the best epoch on the validation and test trees; writes `results.json`."""
+        """Measure the epoch kept on the validation and test trees; writes `results.json`."""
         config, model, vocabulary = self.load(run)
         trees = self.read(config)
         measured: dict[str, Any] = {}
@@ -172,7 +173,10 @@ class TreeRecipe:
         config = self.Config(**run.read_json("config.json")["settings"])
         vocabulary = WordVocabulary.load(run.path / "words.txt", config.lowercase)
         model = make_model(config, vocabulary, len(self.classes(config)[1]))
-        run.load_best(model, METRIC)
+        if config.keep == "last":
+            run.load_newest(model)
+        else:
+            run.load_best(model, METRIC)
         return config, model, vocabulary
 
     def _batches(
