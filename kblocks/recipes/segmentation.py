@@ -49,6 +49,7 @@ class SegmentationConfig:
     epochs: int = 60
     patience: int | None = None
     minutes: float | None = None
+    keep: Literal["best", "last"] = "best"  # the epoch that is measured and exported
     learning_rate: float = 2e-3  # at its height; it warms up for an epoch and falls to a cosine
     weight_decay: float = 1e-4
     confidence_weight: float = 0.4  # of the auxiliary loss on the initial confidence map
@@ -103,7 +104,7 @@ class Segmentation:
             seed=config.seed,
             quiet=quiet,
         )
-        return history[best_epoch(history, METRIC) - 1]
+        return history[-1 if config.keep == "last" else best_epoch(history, METRIC) - 1]
 
     def evaluate(self, run: RunDirectory) -> dict[str, Any]:
         """Measure the best epoch on the validation scenes; writes `results.json`."""
@@ -150,7 +151,10 @@ class Segmentation:
         config = SegmentationConfig(**run.read_json("config.json")["settings"])
         splits = read_data(config)
         model = make_model(config, splits)
-        run.load_best(model, METRIC)
+        if config.keep == "last":
+            run.load_newest(model)
+        else:
+            run.load_best(model, METRIC)
         return config, splits, model
 
 
