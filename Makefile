@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
 SOURCES := setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format check test parity bench demo tables notebooks
+.PHONY: help setup lint format check test full parity bench demo tables notebooks
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -42,10 +42,13 @@ format: $(VENV)/.dev  ## Put the code into shape
 	@$(BIN)/ruff check --fix .
 
 check: $(VENV)/.dev  ## The quick tests, under 2 minutes
-	@$(PYTEST) --quick -m "not slow and not parity"
+	@$(PYTEST) --quick -m "not slow and not full and not parity"
 
 test: $(VENV)/.dev  ## All tests that need no peer, under 10 minutes on two cores
-	@$(PYTEST) -m "not parity"
+	@$(PYTEST) -m "not full and not parity"
+
+full: $(VENV)/.dev  ## What `make test` leaves out: each tutorial in full, 10 minutes
+	@$(PYTEST) -m full
 
 parity: $(VENV)/.parity  ## JAX, PyTorch and the peers give the same, under 10 minutes
 	@$(PYTEST) -m parity

@@ -35,6 +35,8 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 }
 ON_EVERY_BACKEND = ("forward", "gradients")
 QUICK = ("forward", "gradients", "mask", "config", "errors")
+# What a second kind of a layer skips when the first has gone through all checks.
+NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 quick = False  # set by `--quick`
 
 Inputs = np.ndarray | Mapping[str, Any]

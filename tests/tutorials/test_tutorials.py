@@ -62,7 +62,7 @@ def test_quick(script: Path, tmp_path: Path) -> None:
     assert run(script, tmp_path, KBLOCKS_QUICK="1").splitlines()[-1] == "All as expected."
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("script", scripts(), ids=lambda script: script.stem)
 def test_full(script: Path, tmp_path: Path) -> None:

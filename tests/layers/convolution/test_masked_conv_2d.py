@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 
 from kblocks.layers import MaskedConv2D
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.layers.grids.samples import MASKS, assert_same, images, weights_of, with_mask
 from tests.reference import grids as reference
-
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 
 
 def test_contract() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kblocks.models import SequenceClassifier, SequenceGenerator, SequenceTagger
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.reference import sequence as reference
 
 SIZES = {"vocabulary_size": 7, "num_classes": 3, "units": 4, "embedding_dim": 5}
@@ -15,7 +15,6 @@ NOT_OF_MODELS = {
     "shapes": "Keras traces a model's shapes; the saved files have them free",
     "policies": "logits are float32 in mixed policies: test_sequence_models.py",
 }
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 WORDS = np.array([[4, 5, 6, 3, 1, 2], [6, 2, 0, 0, 0, 0], [1, 3, 4, 2, 0, 0]], "int32")
 ENDINGS = np.array([[1, 2, 3, 4, 1, 2], [4, 4, 0, 0, 0, 0], [3, 2, 1, 1, 0, 0]], "int32")
 TARGET = np.array([[2, 4, 5, 6, 1], [2, 6, 3, 0, 0]], "int32")

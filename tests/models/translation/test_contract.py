@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kblocks.models import BahdanauTranslator, LuongTranslator
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.models.translation.samples import BAHDANAU, LUONG, pairs
 from tests.reference import translation as reference
 
@@ -14,7 +14,6 @@ NOT_OF_MODELS = {
     "shapes": "Keras traces a model's shapes; the saved files have them free",
     "policies": "logits are float32 in mixed policies: test_translators.py",
 }
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 
 
 def bad_ids() -> list[tuple[dict[str, Any], str]]:

@@ -7,7 +7,7 @@ from keras import ops
 
 from kblocks.models import TreeLSTMClassifier
 from kblocks.training import LabelledAccuracy, LabelledCrossentropy
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.models.trees.samples import SIZES, words
 from tests.reference import trees as reference
 
@@ -15,7 +15,6 @@ NOT_OF_MODELS = {
     "shapes": "Keras traces a model's shapes; the saved files have them free",
     "policies": "logits are float32 in mixed policies: tested below",
 }
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 
 
 def test_contract() -> None:

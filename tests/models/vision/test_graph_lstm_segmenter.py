@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from kblocks.models import GraphLSTMSegmenter
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.reference import graphs as reference
 
 SMALL = {"num_classes": 3, "units": 8, "blocks": 1, "graph_layers": 2}
@@ -16,7 +16,6 @@ NOT_OF_MODELS = {
     "shapes": "Keras traces a model's shapes; the saved files have them free",
     "policies": "logits are float32 in mixed policies: see below",
 }
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 
 
 def images() -> dict[str, np.ndarray]:

@@ -7,11 +7,9 @@ import pytest
 from kblocks.models import PixelRNN
 from kblocks.models.vision import count_weights
 from kblocks.models.vision.pixel_block import LAYERS
-from tests.contract import CHECKS, ON_EVERY_BACKEND, check_layer
+from tests.contract import NUMBERS_ONLY, check_layer
 from tests.contract.case import named_weights
 from tests.reference import grids as reference
-
-NUMBERS_ONLY = {name: "one kind stands for all" for name in CHECKS if name not in ON_EVERY_BACKEND}
 
 
 def binary(batch: int = 2, height: int = 3, width: int = 4) -> np.ndarray:
