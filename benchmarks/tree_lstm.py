@@ -240,7 +240,7 @@ def torch_recursion(
 def package_call(layer: keras.layers.Layer, batch: dict, wave: np.ndarray) -> Callable[[], Any]:
     """PyPI `pytorch-tree-lstm`; raises ImportError where it is not installed."""
     import torch
-    from pytorch_tree_lstm import TreeLSTM, calculate_evaluation_orders
+    from treelstm import TreeLSTM, calculate_evaluation_orders
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     flat, kids, where = _in_a_row(batch)
