@@ -9,12 +9,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from kblocks import tokens
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,
     check_max_length,
     next_log_probabilities,
+    repeated,
 )
 
 _NEVER = -1e9
@@ -51,16 +51,16 @@ def beam_search(
 
     k, max_source = beam_width, ops.shape(source)[1]
     batch = ops.shape(source)[0]
-    memory, carry = keras.tree.map_structure(
-        lambda x: ops.repeat(x, k, axis=0), model.start(source)
-    )
+    special = model.special_tokens
+    memory, carry = repeated(model.start(source, max_length), k)
+    first = repeated(model.first(source), k)
     positions = ops.arange(max_length)
     first_row = ops.arange(batch)[:, None] * k  # (batch, 1): where each source's beams begin
 
-    def unfinished(i: Any, last: Any, *_: Any) -> Any:
-        return ops.logical_and(i < max_length, ops.any(last != tokens.END))
+    def unfinished(i: Any, last: Any, ended: Any, *_: Any) -> Any:
+        return ops.logical_and(i < max_length, ops.any(ops.logical_not(ended)))
 
-    def advance(i: Any, last: Any, carry: Any, hypotheses: tuple) -> tuple:
+    def advance(i: Any, last: Any, ended: Any, carry: Any, hypotheses: tuple) -> tuple:
         produced, log_p, lengths, alignment = hypotheses
         logits, carry, aligned = model.step(ops.reshape(last, (-1,)), carry, memory)
         vocabulary = logits.shape[-1]
@@ -68,9 +68,8 @@ def beam_search(
             raise ValueError(f"`beam_width` {k} is wider than the vocabulary of {vocabulary}.")
 
         # An ended hypothesis has one continuation, at no cost: the end id once more.
-        ended = last == tokens.END  # (batch, k)
-        new = ops.reshape(next_log_probabilities(logits), (-1, k, vocabulary))
-        at_end = ops.arange(vocabulary) == tokens.END
+        new = ops.reshape(next_log_probabilities(logits, special), (-1, k, vocabulary))
+        at_end = ops.arange(vocabulary) == special.end
         new = ops.where(ended[:, :, None], ops.where(at_end, 0.0, _NEVER), new)
         totals = log_p[:, :, None] + new
         long = lengths + ops.cast(ops.logical_not(ended), "int32")  # (batch, k)
@@ -95,18 +94,20 @@ def beam_search(
         here = ops.logical_and(positions == i, ops.logical_not(ended)[:, :, None])
         produced = ops.where(here, chosen[:, :, None], produced)
         alignment = ops.where(here[:, :, :, None], aligned, alignment)
-        return i + 1, chosen, carry, (produced, log_p, lengths, alignment)
+        ended = ops.logical_or(ended, chosen == special.end)
+        return i + 1, chosen, ended, carry, (produced, log_p, lengths, alignment)
 
     # All beams begin alike; only the first of them counts.
     only_first = ops.where(ops.arange(k) == 0, 0.0, _NEVER)
     hypotheses = (
-        ops.full((batch, k, max_length), tokens.PADDING, "int32"),
+        ops.full((batch, k, max_length), special.padding, "int32"),
         ops.zeros((batch, k), "float32") + only_first,
         ops.zeros((batch, k), "int32"),
         ops.zeros((batch, k, max_length, max_source), "float32"),
     )
-    start = (ops.zeros((), "int32"), ops.full((batch, k), tokens.START, "int32"), carry, hypotheses)
-    _, _, _, (produced, log_p, lengths, alignment) = ops.while_loop(unfinished, advance, start)
+    first = ops.reshape(first, (batch, k))
+    start = (ops.zeros((), "int32"), first, ops.zeros_like(first, "bool"), carry, hypotheses)
+    *_, (produced, log_p, lengths, alignment) = ops.while_loop(unfinished, advance, start)
     return Decoded(produced, log_p / _length_penalty(lengths, length_penalty), alignment)
 
 

@@ -1,29 +1,40 @@
 """What a model offers to be decoded from, and what comes out.
 
-    memory, carry = model.start(source)
+    memory, carry = model.start(source, length)
     logits, carry, alignment = model.step(tokens, carry, memory)
 
 `memory` is what the source gives and no step changes (encoder states, projected keys); `carry` is
-what the steps hand on (recurrent states, caches). Both are nestings of tensors whose first axis is
-the batch: a beam search repeats them, and moves the carry when hypotheses change places.
+what the steps hand on (recurrent states, caches of keys and values). Both are nestings of tensors
+whose first axis is the batch: a beam search repeats them, and moves the carry when hypotheses
+change places.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import keras
+from keras import ops
 
-from kblocks import tokens
+from kblocks.tokens import SpecialTokens
 
 Tree = Any
 Tensor = Any
 
 
-class Decodable(Protocol):
-    """A model that starts from a source and steps on tokens."""
+class Decodable:
+    """The base of the models that start from a source and step on tokens."""
 
-    def start(self, source: Tensor) -> tuple[Tree, Tree]:
-        """Read the source, `(batch, time)` ids: `(memory, carry)`."""
-        ...
+    special_tokens = SpecialTokens()
+
+    def start(self, source: Tensor, length: int) -> tuple[Tree, Tree]:
+        """Read the source, `(batch, time)` ids, before at most `length` steps: `(memory, carry)`.
+
+        `length` is static: caches have room for so many steps.
+        """
+        raise NotImplementedError
+
+    def first(self, source: Tensor) -> Tensor:
+        """What the first step reads, `(batch,)` ids; a language model begins with its prompt."""
+        return ops.full((ops.shape(source)[0],), self.special_tokens.start, "int32")
 
     def step(self, tokens: Tensor, carry: Tree, memory: Tree) -> tuple[Tensor, Tree, Tensor]:
         """Read one token per row, `(batch,)`.
@@ -32,7 +43,7 @@ class Decodable(Protocol):
             The logits of the next token `(batch, vocabulary)`, the new carry, and the alignment
             `(batch, source)`, zeros from a model that has none.
         """
-        ...
+        raise NotImplementedError
 
 
 class Decoded(NamedTuple):
@@ -49,15 +60,22 @@ class Decoded(NamedTuple):
     alignment: Tensor
 
 
-def next_log_probabilities(logits: Tensor) -> Tensor:
-    """Log-softmax in float32 over what may be produced: not padding, start or unknown."""
-    logits = keras.ops.cast(logits, "float32")
-    ids = keras.ops.arange(logits.shape[-1])
-    special = (ids == tokens.PADDING) | (ids == tokens.START) | (ids == tokens.UNKNOWN)
-    return keras.ops.log_softmax(keras.ops.where(special, -1e9, logits))
+def next_log_probabilities(logits: Tensor, special: SpecialTokens) -> Tensor:
+    """Log-softmax in float32 over what may be produced."""
+    logits = ops.cast(logits, "float32")
+    if special.never:
+        ids = ops.arange(logits.shape[-1])
+        never = ops.any(ids[:, None] == ops.array(special.never, "int32"), axis=-1)
+        logits = ops.where(never, -1e9, logits)
+    return ops.log_softmax(logits)
+
+
+def repeated(tree: Tree, times: int) -> Tree:
+    """Each row of the tensors so many times, one after the other."""
+    return keras.tree.map_structure(lambda x: ops.repeat(x, times, axis=0), tree)
 
 
 def check_max_length(max_length: int) -> None:
     """Refuse a length that is no positive int."""
-    if not isinstance(max_length, int) or max_length < 1:
+    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1:
         raise ValueError(f"`max_length` must be a positive int, got {max_length!r}.")

@@ -6,11 +6,12 @@ import numpy as np
 from keras import ops
 
 from kblocks import tokens
+from kblocks.decoding import Decodable
 
 STATES, SOURCES, LONGEST = 7, 5, 6
 
 
-class Toy:
+class Toy(Decodable):
     """`words` ids beside the end can be produced; the special ones look best, yet may not be."""
 
     def __init__(self, vocabulary: int = 9, words: int = 3, seed: int = 0) -> None:
@@ -24,7 +25,7 @@ class Toy:
         self._logits = ops.convert_to_tensor(shown.astype("float32"))
         self._looks = ops.convert_to_tensor(self.looks.astype("float32"))
 
-    def start(self, source: Any) -> tuple[Any, Any]:
+    def start(self, source: Any, length: int) -> tuple[Any, Any]:
         source = ops.cast(source, "int32")
         memory = {"kind": ops.sum(source, axis=1) % SOURCES, "real": source != tokens.PADDING}
         return memory, [ops.zeros_like(source[:, 0])]

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kblocks.decoding import Decoded, beam_search, greedy
+from kblocks.decoding import Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
 from kblocks.models.sequence.sequence_reader import checked_ids
 from kblocks.models.sequence.stack import CELLS, check_dropout, check_stack
@@ -25,7 +25,7 @@ CONDITIONS = (None, "token", "vector")
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class SequenceGenerator(keras.Model):
+class SequenceGenerator(keras.Model, Decodable):
     """One to many: a recurrent network that says a sequence, token by token.
 
     It follows the decoding protocol (`kblocks.decoding`): greedy and beam search drive it. What
@@ -140,7 +140,7 @@ class SequenceGenerator(keras.Model):
 
     # The decoding protocol.
 
-    def start(self, source: Tensor) -> tuple[Tree, Tree]:
+    def start(self, source: Tensor, length: int | None = None) -> tuple[Tree, Tree]:
         """Begin to speak of a condition; without one the source only says how many sequences."""
         if not self.built:
             self.build()

@@ -7,7 +7,7 @@ from keras import ops
 
 from kblocks import tokens
 from kblocks.backend import scan
-from kblocks.decoding import Decoded, beam_search, greedy
+from kblocks.decoding import Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
 
 Tree = Any
@@ -16,7 +16,7 @@ Tensor = Any
 TIES = ("none", "target", "all")
 
 
-class Translator(keras.Model):
+class Translator(keras.Model, Decodable):
     """The base of the encoder-decoders: `start`, then one `advance` per target token.
 
     A subclass gives `encode`, `advance` and `combine`. Training runs `advance` over the known
@@ -112,8 +112,10 @@ class Translator(keras.Model):
 
     # The decoding protocol.
 
-    def start(self, source: Tensor, training: bool = False) -> tuple[Tree, Tree]:
-        """Read the source, `(batch, source)` ids: `(memory, carry)`."""
+    def start(
+        self, source: Tensor, length: int | None = None, training: bool = False
+    ) -> tuple[Tree, Tree]:
+        """Read the source, `(batch, source)` ids: `(memory, carry)`. Any number of steps follow."""
         if not self.built:
             self.build()
         source = _checked_ids("source", source)
