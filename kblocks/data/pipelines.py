@@ -36,6 +36,7 @@ def translation_batches(
     seed: int = 0,
     first_epoch: int = 0,
     drop_remainder: bool = False,
+    batch_tokens: int | None = None,
 ) -> Batches:
     """Turn sentence pairs into batches of about equal lengths, shuffled anew in each epoch.
 
@@ -51,6 +52,8 @@ def translation_batches(
         seed: Of the shuffling.
         first_epoch: Epochs already done.
         drop_remainder: Leave out the batches that are not full, other pairs in each epoch.
+        batch_tokens: Fill each batch with about so many subwords a side, padding included, instead
+            of with `batch_size` pairs: more of the short ones, fewer of the long ones.
 
     Returns:
         `Batches(dataset, steps, left_out)`. The dataset yields `({"source": ids, "target": ids},
@@ -59,8 +62,12 @@ def translation_batches(
         `max_length`, or empty.
 
     Raises:
-        ValueError: No pair is left.
+        ValueError: No pair is left, or `batch_tokens` is less than `max_length`.
     """
+    if batch_tokens is not None and batch_tokens <= max_length:
+        raise ValueError(
+            f"`batch_tokens` must be more than `max_length`, {max_length}, got {batch_tokens!r}."
+        )
     sources, targets = _ids(pairs, source_vocabulary, 0), _ids(pairs, target_vocabulary, 1)
     lengths = np.stack([sources.row_lengths(), targets.row_lengths()])
     shortest, longest = lengths.min(axis=0), lengths.max(axis=0)
@@ -74,10 +81,18 @@ def translation_batches(
     targets = tf.ragged.boolean_mask(targets, kept)
     bucket_of = np.searchsorted(_BUCKETS, longest[kept], side="right")
 
+    sizes: int | np.ndarray = batch_size
+    if batch_tokens is not None:
+        # The longest side of a bucket's pairs, and the start or the end.
+        longest_of = [
+            1 + max(longest[kept][bucket_of == i], default=0) for i in range(len(_BUCKETS) + 1)
+        ]
+        sizes = batch_tokens // np.array(longest_of)
+
     def examples(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         return _examples(tf.gather(sources, rows), tf.gather(targets, rows))
 
-    dataset, steps = bucketed(bucket_of, batch_size, examples, seed, first_epoch, drop_remainder)
+    dataset, steps = bucketed(bucket_of, sizes, examples, seed, first_epoch, drop_remainder)
     if not steps:
         raise ValueError(
             f"No {batch_size} pairs of about equal length (`batch_size`, `drop_remainder`) are "
@@ -88,7 +103,7 @@ def translation_batches(
 
 def bucketed(
     bucket_of: np.ndarray,
-    batch_size: int,
+    batch_size: int | np.ndarray,
     examples: Callable[[tf.Tensor], Any],
     seed: int = 0,
     first_epoch: int = 0,
@@ -99,7 +114,7 @@ def bucketed(
 
     Args:
         bucket_of: The bucket of each example: (number,), from 0.
-        batch_size: Examples in a batch; the last of a bucket may have fewer.
+        batch_size: Examples in a batch, for all buckets or for each; the last may have fewer.
         examples: From the numbers of a batch's examples to the batch.
         seed: Of the shuffling.
         first_epoch: Epochs already done.
@@ -127,15 +142,18 @@ def bucketed(
     return dataset.prefetch(tf.data.AUTOTUNE), len(spans)
 
 
-def _spans(bucket_sizes: np.ndarray, batch_size: int, drop_remainder: bool) -> np.ndarray:
+def _spans(
+    bucket_sizes: np.ndarray, batch_size: int | np.ndarray, drop_remainder: bool
+) -> np.ndarray:
     """Where each batch begins and ends, the buckets laid side by side: `(batches, 2)`."""
     ends = np.cumsum(bucket_sizes)
+    sizes = np.broadcast_to(batch_size, (max(len(ends), np.size(batch_size)),))[: len(ends)]
     return np.array(
         [
-            (first, min(first + batch_size, end))
-            for begin, end in zip(ends - bucket_sizes, ends, strict=True)
-            for first in range(begin, end, batch_size)
-            if first + batch_size <= end or not drop_remainder
+            (first, min(first + size, end))
+            for begin, end, size in zip(ends - bucket_sizes, ends, sizes, strict=True)
+            for first in range(begin, end, size)
+            if first + size <= end or not drop_remainder
         ],
         "int64",
     ).reshape(-1, 2)

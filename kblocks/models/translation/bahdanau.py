@@ -19,7 +19,7 @@ from keras import ops
 
 from kblocks.layers import GRU, LSTM, BahdanauAttention, GRUCell, LSTMCell
 from kblocks.layers.attention.checks import check_positive
-from kblocks.models.translation.translator import Translator
+from kblocks.models.translation.recurrent_translator import RecurrentTranslator
 
 Tree = Any
 Tensor = Any
@@ -28,7 +28,7 @@ CELLS: dict[str, Any] = {"gru": (GRU, GRUCell), "lstm": (LSTM, LSTMCell)}
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class BahdanauTranslator(Translator):
+class BahdanauTranslator(RecurrentTranslator):
     """Bidirectional encoder, additive attention read before the step, maxout readout.
 
     Args:

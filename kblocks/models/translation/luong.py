@@ -18,14 +18,14 @@ from keras import ops
 from kblocks.layers import LSTM, LSTMCell, LuongAttention
 from kblocks.layers.attention.checks import check_positive
 from kblocks.layers.attention.get_score import SCORES
-from kblocks.models.translation.translator import Translator
+from kblocks.models.translation.recurrent_translator import RecurrentTranslator
 
 Tree = Any
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class LuongTranslator(Translator):
+class LuongTranslator(RecurrentTranslator):
     """Stacked LSTMs, attention read after the step, input feeding.
 
     The decoder's layers begin with the last states of the encoder's.

@@ -1,12 +1,10 @@
-"""What every translator shares: teacher forcing, decoding, embeddings, a checked interface."""
+"""What every translator shares: embeddings, the output's matrix, decoding, a checked interface."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from kblocks import tokens
-from kblocks.backend import scan
 from kblocks.decoding import Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
 
@@ -17,18 +15,16 @@ TIES = ("none", "target", "all")
 
 
 class Translator(keras.Model, Decodable):
-    """The base of the encoder-decoders: `start`, then one `advance` per target token.
+    """The base of the encoder-decoders.
 
-    A subclass gives `encode`, `advance` and `combine`. Training runs `advance` over the known
-    target (teacher forcing) and computes the logits of all positions in one product after the
-    loop; decoding runs the same `advance` one token at a time.
+    A subclass gives `call` (teacher forcing) and the decoding protocol, `start` and `step`.
 
     Args:
         source_vocabulary_size: Number of source ids.
         target_vocabulary_size: Number of target ids.
         embedding_dim: Width of the embeddings.
-        dropout: Fraction dropped of embeddings, encoder states and readout while training.
-        tie_embeddings: `"none"`; `"target"`: the readout's matrix is the target embedding (Press
+        dropout: Fraction dropped while training, a subclass says of what.
+        tie_embeddings: `"none"`; `"target"`: the output's matrix is the target embedding (Press
             and Wolf 2017, arXiv:1608.05859); `"all"`: the source embedding too, which needs one
             vocabulary for both languages.
 
@@ -43,6 +39,8 @@ class Translator(keras.Model, Decodable):
         Logits of the next token, float32 or wider, `(batch, target, target_vocabulary_size)`; with
         `return_attention_scores`, `(logits, (batch, target, source))`.
     """
+
+    output_bias = True  # whether the logits have one where embeddings are tied
 
     def __init__(
         self,
@@ -91,43 +89,21 @@ class Translator(keras.Model, Decodable):
             else None
         )
 
-    # A subclass gives these three.
-
-    def encode(self, embedded: Tensor, mask: Tensor, training: bool) -> tuple[Tree, Tree]:
-        """Read the embedded source `(batch, source, embedding)`: `(memory, carry)`."""
-        raise NotImplementedError
-
-    def advance(self, embedded: Tensor, carry: Tree, memory: Tree) -> tuple[Tree, Tensor, Tensor]:
-        """Read one embedded target token: `(carry, features, alignment)`."""
-        raise NotImplementedError
-
-    def combine(self, features: Tensor, embedded: Tensor) -> Tensor:
-        """What the logits are a linear function of, `(..., combined_dim)`, for any positions."""
-        raise NotImplementedError
-
     @property
     def combined_dim(self) -> int:
-        """The width of what `combine` gives; `embedding_dim` where embeddings are tied."""
+        """The width of what the logits are a linear function of."""
         return self.embedding_dim
 
-    # The decoding protocol.
-
-    def start(
-        self, source: Tensor, length: int | None = None, training: bool = False
-    ) -> tuple[Tree, Tree]:
-        """Read the source, `(batch, source)` ids: `(memory, carry)`. Any number of steps follow."""
-        if not self.built:
-            self.build()
-        source = _checked_ids("source", source)
-        mask = ops.not_equal(source, tokens.PADDING)
-        embedded = self.drop(self.source_embedding(source), training=training)
-        return self.encode(embedded, mask, training)
-
-    def step(self, tokens: Tensor, carry: Tree, memory: Tree) -> tuple[Tensor, Tree, Tensor]:
-        """Read one token a row, `(batch,)`: `(logits, carry, alignment)`."""
-        embedded = self.target_embedding(tokens)
-        carry, features, alignment = self.advance(embedded, carry, memory)
-        return self.readout(features, embedded), carry, alignment
+    def logits(self, x: Tensor) -> Tensor:
+        """The logits (..., target_vocabulary_size) of features (..., combined_dim)."""
+        if self.output_projection is not None:
+            logits = self.output_projection(x)
+        else:
+            matrix = ops.cast(self.target_embedding.embeddings, x.dtype)
+            logits = ops.matmul(x, ops.transpose(matrix))
+            if self.output_bias:
+                logits = logits + ops.cast(self.bias, x.dtype)
+        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
 
     def translate(
         self,
@@ -151,38 +127,6 @@ class Translator(keras.Model, Decodable):
             return greedy(self, source, max_length)
         return beam_search(self, source, max_length, beam_width, length_penalty)
 
-    # Teacher forcing.
-
-    def call(
-        self,
-        inputs: dict[str, Tensor],
-        return_attention_scores: bool = False,
-        training: bool = False,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        memory, carry = self.start(inputs["source"], training=training)
-        target = _checked_ids("target", inputs["target"])
-        embedded = self.drop(self.target_embedding(target), training=training)
-
-        def step(carry: Tree, e: Tensor) -> tuple[Tree, tuple[Tensor, Tensor]]:
-            carry, features, alignment = self.advance(e, carry, memory)
-            return carry, (features, alignment)
-
-        _, (features, alignment) = scan(step, carry, ops.moveaxis(embedded, 1, 0))
-        logits = self.readout(ops.moveaxis(features, 0, 1), embedded, training=training)
-        return (logits, ops.moveaxis(alignment, 0, 1)) if return_attention_scores else logits
-
-    def readout(self, features: Tensor, embedded: Tensor, training: bool = False) -> Tensor:
-        """The logits of any positions from what `advance` gave there and the token it read."""
-        combined = self.drop(self.combine(features, embedded), training=training)
-        if self.output_projection is not None:
-            logits = self.output_projection(combined)
-        else:
-            matrix = ops.cast(self.target_embedding.embeddings, combined.dtype)
-            logits = ops.matmul(combined, ops.transpose(matrix)) + ops.cast(
-                self.bias, combined.dtype
-            )
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
-
     def build(self, input_shape: Any = None) -> None:
         """Make the weights that all translators have; a subclass goes on."""
         self.target_embedding.build()
@@ -191,7 +135,7 @@ class Translator(keras.Model, Decodable):
         self.drop.build((None, None, self.embedding_dim))
         if self.output_projection is not None:
             self.output_projection.build((None, self.combined_dim))
-        else:
+        elif self.output_bias:
             self.bias = self.add_weight(
                 shape=(self.target_vocabulary_size,), initializer="zeros", name="output_bias"
             )
@@ -208,7 +152,8 @@ class Translator(keras.Model, Decodable):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _checked_ids(name: str, ids: Tensor) -> Tensor:
+def checked_ids(name: str, ids: Tensor) -> Tensor:
+    """The ids `(batch, time)` as a tensor; raises where they have another rank."""
     ids = ops.convert_to_tensor(ids)
     if len(ids.shape) != 2:
         raise ValueError(f"`{name}` must have shape (batch, time), got {tuple(ids.shape)}.")
