@@ -9,6 +9,7 @@ from kblocks.backend.dense_gradient import dense_gradient
 from kblocks.backend.gradient import gradient
 from kblocks.backend.known_values import known_values
 from kblocks.backend.node_scan import node_scan
+from kblocks.backend.normalize_features import normalize_features
 from kblocks.backend.scan import scan
 from kblocks.backend.take_rows import take_rows
 
@@ -18,6 +19,7 @@ __all__ = [
     "gradient",
     "known_values",
     "node_scan",
+    "normalize_features",
     "scan",
     "take_rows",
 ]

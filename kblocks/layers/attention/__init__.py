@@ -11,6 +11,7 @@ from kblocks.layers.attention.hard_attention import HardAttention
 from kblocks.layers.attention.local_attention import LocalAttention
 from kblocks.layers.attention.location_score import LocationScore
 from kblocks.layers.attention.luong_attention import LuongAttention
+from kblocks.layers.attention.multi_head_attention import MultiHeadAttention
 from kblocks.layers.attention.scaled_dot_score import ScaledDotScore
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "LocalAttention",
     "LocationScore",
     "LuongAttention",
+    "MultiHeadAttention",
     "ScaledDotScore",
 ]

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kblocks.layers.attention.checks import (
+    check_fraction,
     check_same_length,
     check_sequence,
     check_sequence_shape,
@@ -78,8 +79,7 @@ class Attention(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must be at least 0 and less than 1, got {dropout!r}.")
+        check_fraction("dropout", dropout)
         self.supports_masking = True
         self.score = get_score(score, max_length, dtype=self.dtype_policy)
         self.max_length = max_length

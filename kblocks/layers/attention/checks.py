@@ -40,3 +40,9 @@ def check_positive(name: str, number: Any, kind: type = int) -> None:
     if isinstance(number, bool) or not isinstance(number, kinds) or not number > 0:
         expected = "integer" if kind is int else "number"
         raise ValueError(f"`{name}` must be a positive {expected}, got {number!r}.")
+
+
+def check_fraction(name: str, number: Any) -> None:
+    """Raise unless `number` is a share of what may be dropped: at least 0 and less than 1."""
+    if not 0 <= number < 1:
+        raise ValueError(f"`{name}` must be at least 0 and less than 1, got {number!r}.")

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-_LOWEST = -1e30  # finite, so that a row without any position left is no NaN
+LOWEST = -1e30  # finite, so that a row without any position left is no NaN
 
 Tensor = Any
 
@@ -31,14 +31,14 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     scores = wide(scores)
     if mask is None:
         return ops.softmax(scores, axis=-1)
-    weights = ops.softmax(ops.where(mask, scores, _LOWEST), axis=-1)
+    weights = ops.softmax(ops.where(mask, scores, LOWEST), axis=-1)
     return ops.where(mask, weights, 0.0)
 
 
 def masked_log_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """The logarithm of `masked_softmax`, with a very low number in place of minus infinity."""
     scores = wide(scores)
-    return ops.log_softmax(scores if mask is None else ops.where(mask, scores, _LOWEST), axis=-1)
+    return ops.log_softmax(scores if mask is None else ops.where(mask, scores, LOWEST), axis=-1)
 
 
 def combine_masks(*masks: Tensor | None) -> Tensor | None:
