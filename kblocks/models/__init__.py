@@ -1,7 +1,7 @@
 """Models built of the blocks."""
 
 from kblocks.models.sequence import SequenceClassifier, SequenceGenerator, SequenceTagger
-from kblocks.models.translation import BahdanauTranslator, LuongTranslator
+from kblocks.models.translation import BahdanauTranslator, LuongTranslator, TransformerTranslator
 from kblocks.models.trees import TreeLSTMClassifier
 from kblocks.models.vision import GraphLSTMSegmenter, PixelRNN
 
@@ -13,5 +13,6 @@ __all__ = [
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceTagger",
+    "TransformerTranslator",
     "TreeLSTMClassifier",
 ]

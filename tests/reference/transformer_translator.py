@@ -45,17 +45,17 @@ def _attend(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """One query over the rows of `seen`: equation 1 and section 3.2.2."""
     heads, alphas = [], []
-    for k in range(weights["query_kernel"].shape[1]):
-        Q = q @ weights["query_kernel"][:, k] + weights["query_bias"][k]
-        K = seen @ weights["key_kernel"][:, k] + weights["key_bias"][k]
-        V = seen @ weights["value_kernel"][:, k] + weights["value_bias"][k]
+    for k in range(weights["W_Q"].shape[1]):
+        Q = q @ weights["W_Q"][:, k] + weights["b_Q"][k]
+        K = seen @ weights["W_K"][:, k] + weights["b_K"][k]
+        V = seen @ weights["W_V"][:, k] + weights["b_V"][k]
         scores = K @ Q / math.sqrt(len(Q))
         alpha = np.exp(scores - scores.max())
         alpha /= alpha.sum()
         alphas.append(alpha)
         heads.append(alpha @ V)
-    out = sum(h @ weights["output_kernel"][k] for k, h in enumerate(heads))
-    return out + weights["output_bias"], alphas
+    out = sum(h @ weights["W_O"][k] for k, h in enumerate(heads))
+    return out + weights["b_O"], alphas
 
 
 def _stack(

@@ -21,6 +21,7 @@ from kblocks.layers import (
     TransformerEncoderLayer,
 )
 from kblocks.layers.attention.checks import check_positive
+from kblocks.layers.transformer.activations import get_activation, serialize_activation
 from kblocks.layers.transformer.layer_normalization import LayerNormalization
 from kblocks.models.translation.translator import Translator, checked_ids
 
@@ -128,24 +129,20 @@ class TransformerTranslator(Translator):
                 f"{num_heads}."
             )
         self.num_layers = layers
-        self.options = {
-            "num_heads": num_heads,
-            "intermediate_dim": intermediate_dim,
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-            "activation_dropout": activation_dropout,
-            "norm": norm,
-            "activation": activation,
-        }
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.attention_dropout = attention_dropout
+        self.activation_dropout = activation_dropout
+        self.norm = norm
+        self.activation = serialize_activation(get_activation(activation))
         policy = self.dtype_policy
         self.position = SinusoidalPositionEncoding(dtype=policy)
+        options = {"dropout": dropout, **self._options(), "dtype": policy}
         self.encoder = [
-            TransformerEncoderLayer(**self.options, dtype=policy, name=f"encoder_{i}")
-            for i in range(layers)
+            TransformerEncoderLayer(**options, name=f"encoder_{i}") for i in range(layers)
         ]
         self.decoder = [
-            TransformerDecoderLayer(**self.options, dtype=policy, name=f"decoder_{i}")
-            for i in range(layers)
+            TransformerDecoderLayer(**options, name=f"decoder_{i}") for i in range(layers)
         ]
         # With pre-norm nothing has normalised what the last layer gives.
         self.norms = [
@@ -268,5 +265,17 @@ class TransformerTranslator(Translator):
         logits = self.logits(self._normalised(h, -1)[:, 0])
         return logits, {"caches": caches, "position": position + 1}, self._alignment(cross)[:, 0]
 
+    def _options(self) -> dict[str, Any]:
+        """What the layers take as well."""
+        names = (
+            "num_heads",
+            "intermediate_dim",
+            "attention_dropout",
+            "activation_dropout",
+            "norm",
+            "activation",
+        )
+        return {name: getattr(self, name) for name in names}
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "layers": self.num_layers, **self.options}
+        return {**super().get_config(), "layers": self.num_layers, **self._options()}

@@ -8,6 +8,14 @@ import numpy as np
 SIZES = {"source_vocabulary_size": 9, "target_vocabulary_size": 8}
 BAHDANAU = {**SIZES, "embedding_dim": 4, "units": 5}
 LUONG = {**SIZES, "embedding_dim": 4, "units": 6}
+TRANSFORMER = {
+    "source_vocabulary_size": 9,
+    "target_vocabulary_size": 9,
+    "layers": 2,
+    "embedding_dim": 6,
+    "num_heads": 2,
+    "intermediate_dim": 5,
+}
 
 
 def pairs() -> dict[str, np.ndarray]:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from kblocks.models import BahdanauTranslator, LuongTranslator
+from kblocks.models import BahdanauTranslator, LuongTranslator, TransformerTranslator
 from tests.contract import NUMBERS_ONLY, check_layer
-from tests.models.translation.samples import BAHDANAU, LUONG, pairs
+from tests.models.translation.samples import BAHDANAU, LUONG, TRANSFORMER, pairs
 from tests.reference import translation as reference
+from tests.reference.transformer_translator import transformer_translator
 
 SCORES = {"return_attention_scores": True}
 NOT_OF_MODELS = {
@@ -96,5 +97,52 @@ def test_other_kinds_of_luong(changes: dict) -> None:
         {"inputs": pairs()},
         reference.luong_translator,
         call={} if "attention" in changes and not changes["attention"] else SCORES,
+        skip=NUMBERS_ONLY,
+    )
+
+
+def key_biases(layers: int) -> dict[str, str]:
+    """A key's bias adds the same to all scores of a query."""
+    paths = [f"encoder/{i}/self_attention" for i in range(layers)]
+    paths += [f"decoder/{i}/{kind}_attention" for i in range(layers) for kind in ("self", "cross")]
+    return {f"{path}/b_K": "the same for all scores of a softmax" for path in paths}
+
+
+def test_transformer() -> None:
+    check_layer(
+        TransformerTranslator,
+        {**TRANSFORMER, "dropout": 0.0},
+        {"inputs": pairs()},
+        transformer_translator,
+        call=SCORES,
+        zero_gradients=key_biases(2),
+        bad_inputs=bad_ids(),
+        bad_arguments=[
+            {"norm": "both"},
+            {"num_heads": 4},
+            {"tie_embeddings": "source"},
+        ],
+        skip=NOT_OF_MODELS,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"norm": "pre", "activation": "gelu"},
+        {"layers": 3, "tie_embeddings": "target", "target_vocabulary_size": 8},
+        {"layers": 1, "tie_embeddings": "none", "target_vocabulary_size": 8},
+    ],
+    ids=str,
+)
+def test_other_kinds_of_transformer(changes: dict) -> None:
+    arguments = {**TRANSFORMER, "dropout": 0.0, **changes}
+    check_layer(
+        TransformerTranslator,
+        arguments,
+        {"inputs": pairs()},
+        transformer_translator,
+        call=SCORES,
+        zero_gradients=key_biases(arguments["layers"]),
         skip=NUMBERS_ONLY,
     )
