@@ -81,12 +81,12 @@ def _stack(
     read = xs
     if pre:
         read = np.array([_norm(_below(weights, "self_attention_norm"), x) for x in xs])
+    cross = _below(weights, "cross_attention")
     outputs, looked = [], []
     for t, x in enumerate(xs):
         seen = read if memory is None else read[: t + 1]
         h = sublayer("self_attention", x, lambda q, seen=seen: _attend(self_attention, q, seen)[0])
         if memory is not None:
-            cross = _below(weights, "cross_attention")
             query = _norm(_below(weights, "cross_attention_norm"), h) if pre else h
             looked.append(np.mean(_attend(cross, query, memory)[1], axis=0))
             h = sublayer("cross_attention", h, lambda q: _attend(cross, q, memory)[0])
@@ -103,7 +103,7 @@ def transformer_translator(
     **options: Any,
 ) -> Any:
     """The logits (batch, target, vocabulary); asked for it, the last but one layer's alignment."""
-    pairs = inputs["inputs"] if "inputs" in inputs else inputs
+    pairs = inputs["inputs"]
     E_target = weights["target_embedding/embeddings"]
     E_source = E_target if tie_embeddings == "all" else weights["source_embedding/embeddings"]
     pre = options.get("norm", "post") == "pre"
