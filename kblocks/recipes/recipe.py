@@ -27,6 +27,7 @@ from kblocks.training import GlobalNormClipping
 class TrainingConfig:
     """The settings that all recipes have; `--set name=value` changes one."""
 
+    data: str | None = None  # where they are: a file, a folder, or what a recipe says
     batch_size: int = 64
     epochs: int = 10
     patience: int | None = None  # stop after so many epochs that are no better
