@@ -19,7 +19,7 @@ from kblocks.plotting import plot_curves
 from kblocks.recipes.fit import fit
 from kblocks.recipes.learning_rate import rise_and_fall
 from kblocks.recipes.results import result
-from kblocks.recipes.run import RunDirectory, kept_epoch
+from kblocks.recipes.run import Keep, RunDirectory, kept_epoch
 from kblocks.training import GlobalNormClipping
 
 
@@ -32,7 +32,7 @@ class TrainingConfig:
     epochs: int = 10
     patience: int | None = None  # stop after so many epochs that are no better
     minutes: float | None = None  # stop after so much training
-    keep: Literal["best", "last"] = "best"  # the epoch that is measured and exported
+    keep: Keep = "best"  # "best" or "last": the epoch that is measured and exported
     learning_rate: float = 1e-3  # at its height; it rises, then falls along a cosine to zero
     weight_decay: float = 0.0
     clip_norm: float = 5.0
