@@ -18,6 +18,7 @@ import typer
 
 import kblocks
 from kblocks import distribute, recipes
+from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.settings import SettingsError, parse_settings
 
@@ -216,7 +217,7 @@ def _print_mask(model: Any, photo: str, out: Path | None, as_json: bool) -> None
         typer.echo(f"{name:<20} {share:6.1%}  {made.colors[name]}")
 
 
-def _open(path: Path) -> tuple[Any, RunDirectory]:
+def _open(path: Path) -> tuple[Recipe, RunDirectory]:
     """A run directory, and the recipe that made it."""
     run = RunDirectory.open(path)
     return recipes.get(run.read_json("config.json").get("recipe")), run
@@ -231,7 +232,7 @@ def _recorded(run: RunDirectory, recipe: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _new_run(out: Path, recipe: str, config: Any) -> Iterator[RunDirectory]:
+def _new_run(out: Path, recipe: str, config: TrainingConfig) -> Iterator[RunDirectory]:
     """A new run directory, which a failure before the first checkpoint takes away again.
 
     Of several workers the chief makes it; the others write nothing.

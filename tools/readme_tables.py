@@ -38,24 +38,51 @@ def read_results(directory: Path = ROOT / "results") -> list[Result]:
 
 def translation(results: Sequence[Result]) -> str:
     """The translators: BLEU by data and recipe."""
-    runs = defaultdict(list)
-    for result in results:
-        if "val_bleu" in result.get("metrics", {}):
-            runs[re.sub(r"-seed\d+$", "", result["name"])].append(result)
+    rows = [
+        [
+            name,
+            _data(seeds[0]),
+            _mean(seeds, lambda run: run["metrics"]["val_bleu"]),
+            _mean(seeds, lambda run: run["metrics"].get("test_bleu")),
+            *_cost(seeds),
+        ]
+        for name, seeds in _runs(results, lambda run: "val_bleu" in run["metrics"])
+    ]
+    header = ["run", "data", "BLEU, validation", "BLEU, test", *_COST]
+    return _markdown(header, rows)
+
+
+_MEASURES: dict[str, tuple[str, str, float]] = {  # of each recipe: what, its name, in which unit
+    "sentiment": ("roots right, dev, %", "val_root_accuracy", 100),
+    "tagging": ("words right, dev, %", "val_accuracy", 100),
+    "listops": ("roots right, as deep as trained, test, %", "test_root_accuracy", 100),
+    "images": ("images right, test, %", "test_accuracy", 100),
+    "pathfinder": ("images right, test, %", "test_accuracy", 100),
+    "pixels": ("nats an image, test", "test_nats", 1),
+    "segmentation": ("mean IoU, validation, %", "val_mean_iou", 100),
+}
+
+
+def recurrent(results: Sequence[Result]) -> str:
+    """Trees, grids, graphs and chains: the measure of each recipe."""
     rows = []
-    for name, seeds in sorted(runs.items(), key=lambda item: (_data(item[1][0]), item[0])):
-        rows.append(
-            [
-                name,
-                _data(seeds[0]),
-                _mean(seeds, lambda run: run["metrics"]["val_bleu"]),
-                _mean(seeds, lambda run: run["metrics"].get("test_bleu")),
-                f"{seeds[0]['parameters'] / 1e6:.1f} M",
-                f"{statistics.mean(run['minutes'] for run in seeds):.0f}",
-                f"`{seeds[0]['command']}`",
-            ]
-        )
-    header = ["run", "data", "BLEU, validation", "BLEU, test", "parameters", "minutes", "command"]
+    for name, seeds in _runs(results, lambda run: run.get("recipe") in _MEASURES):
+        what, key, unit = _MEASURES[seeds[0]["recipe"]]
+        value = _mean(seeds, lambda run, key=key, unit=unit: unit * run["metrics"][key])  # type: ignore[misc]
+        rows.append([name, _data(seeds[0]), what, value, *_cost(seeds)])
+    return _markdown(["run", "data", "measure", "reached", *_COST], rows)
+
+
+def listops(results: Sequence[Result]) -> str:
+    """The share of right roots by depth, in the test of each ListOps run."""
+    runs = _runs(results, lambda run: run.get("recipe") == "listops")
+    prefix = "test_root_accuracy_depth_"
+    depths = sorted({key for _, seeds in runs for key in seeds[0]["metrics"] if prefix in key})
+    rows = [
+        [name, *(_mean(seeds, lambda run, d=d: 100 * run["metrics"][d]) for d in depths)]  # type: ignore[misc]
+        for name, seeds in runs
+    ]
+    header = ["roots right, %, at depth", *(str(int(d.removeprefix(prefix))) for d in depths)]
     return _markdown(header, rows)
 
 
@@ -94,6 +121,28 @@ def lstm(results: Sequence[Result]) -> str:
     return f"{summary}\n\n<details>{shown}\n\n{_markdown(header, rows)}\n\n</details>"
 
 
+_COST = ("parameters", "minutes", "command")
+
+
+def _cost(seeds: Sequence[Result]) -> list[str]:
+    """What a run is made of, and took."""
+    count = seeds[0]["parameters"]
+    size = f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+    minutes = statistics.mean(run["minutes"] for run in seeds)
+    return [size, f"{minutes:.0f}", f"`{seeds[0]['command']}`"]
+
+
+def _runs(
+    results: Sequence[Result], wanted: Callable[[Result], bool]
+) -> list[tuple[str, list[Result]]]:
+    """The wanted runs by name, seeds together; runs on the same data stand together."""
+    runs = defaultdict(list)
+    for result in results:
+        if "metrics" in result and wanted(result):
+            runs[re.sub(r"-seed\d+$", "", result["name"])].append(result)
+    return sorted(runs.items(), key=lambda item: (_data(item[1][0]), item[0]))
+
+
 def _data(run: Result) -> str:
     """The name of the data, wherever they lay."""
     return Path(run["data"]).name
@@ -116,7 +165,9 @@ def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "listops": listops,
     "lstm": lstm,
+    "recurrent": recurrent,
     "translation": translation,
 }
 

@@ -1,10 +1,8 @@
 """A tree with labels and predictions on its nodes."""
 
-import functools
 import os
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -12,50 +10,33 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
-from matplotlib.textpath import text_to_path
 
 from kblocks.plotting.figure import finish
+from kblocks.plotting.tree_layout import (
+    BOX,
+    FONT,
+    GAP,
+    DrawnNode,
+    Label,
+    places,
+    postorder,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from kblocks.data.trees import Tree
 
 SENTIMENT = ("very negative", "negative", "neutral", "positive", "very positive")
 
-Label = str | int | None
-
 # All lengths are in inches; so are the coordinates of the axes.
-_FONT, _TITLE_FONT = 9.0, 11.0  # points
-_BOX = 0.08  # what a box adds to the width of its text
-_GAP = 0.06
+_TITLE_FONT = 11.0  # points
 _LEVEL = 0.42
 _HALF_BOX = 0.1  # of its height
 _MARGIN = 0.25
-_MOST_LYING = 16  # leaves up to which the words lie
 _LARGEST = 4000.0  # square inches
 
 _WHITE = (1.0, 1.0, 1.0, 1.0)
-
-
-class _Node(NamedTuple):
-    """What is drawn for a node: the texts and classes of its boxes, and whether one is wrong."""
-
-    truth: str | None
-    prediction: str | None
-    word: str | None
-    is_leaf: bool
-
-    def boxes(self) -> list[str]:
-        """The texts of the boxes, side by side."""
-        truth = self.truth
-        if self.word is not None and not self.is_leaf:
-            truth = self.word if truth is None else f"{self.word} {truth}"
-        return [text for text in (truth, self.prediction) if text is not None]
-
-    def width(self) -> float:
-        """The room it needs."""
-        return sum(_width(text) + _BOX for text in self.boxes()) + _GAP
 
 
 def plot_tree(
@@ -101,7 +82,7 @@ def plot_tree(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['4', '3', 'lovely', '2', 'film', '4']
     """
-    nodes = _postorder(tree)
+    nodes = postorder(tree)
     truths = [node.label for node in nodes] if labels is None else list(labels)
     guesses = [None] * len(nodes) if predictions is None else list(predictions)
     for name, given in (("labels", truths), ("predictions", guesses)):
@@ -109,19 +90,17 @@ def plot_tree(
             raise ValueError(
                 f"`{name}` must hold one for each of the {len(nodes)} nodes, got {len(given)}."
             )
-    drawn = [
-        _drawn(node, truth, guess)
-        for node, truth, guess in zip(nodes, truths, guesses, strict=True)
-    ]
+    drawn = [DrawnNode.of(*each) for each in zip(nodes, truths, guesses, strict=True)]
     colours = _colours(drawn, classes)
-    x, level, turned = _places(nodes, drawn)
+    x, level, turned = places(nodes, drawn)
 
-    handles = _handles(colours, classes, any(map(_is_wrong, drawn)))
+    handles = _handles(colours, classes, any(node.is_wrong for node in drawn))
     depth = max(level)
-    title_width = _width(title or "") * _TITLE_FONT / _FONT
+    title_width = text_width(title or "") * _TITLE_FONT / FONT
     width = max(3.6, title_width + _MARGIN, max(x) + min(x) + 2 * _MARGIN)
-    columns = max(1, min(len(handles), int(width / (0.6 + max(map(_width, classes or ("0",)))))))
-    longest = max(_width(node.word or "") for node in drawn if node.is_leaf)
+    widest = max(map(text_width, classes or ("0",)))
+    columns = max(1, min(len(handles), int(width / (0.6 + widest))))
+    longest = max(text_width(node.word or "") for node in drawn if node.is_leaf)
     below = (longest if turned else 0.15) + 0.2 + 0.2 * -(-len(handles) // columns)
     height = below + depth * _LEVEL + 2 * _MARGIN + (0.3 if title else 0.0)
     if width * height > _LARGEST:
@@ -145,7 +124,7 @@ def plot_tree(
                 place,
                 below - 0.06,
                 node.word,
-                fontsize=_FONT,
+                fontsize=FONT,
                 rotation=90 if turned else 0,
                 ha="center",
                 va="top",
@@ -156,7 +135,7 @@ def plot_tree(
             handles=handles,
             loc="lower center",
             ncols=columns,
-            fontsize=_FONT - 1,
+            fontsize=FONT - 1,
             frameon=False,
             handlelength=1.4,
             columnspacing=1.2,
@@ -166,76 +145,6 @@ def plot_tree(
             title, y=1 - 0.12 / height, va="top", fontsize=_TITLE_FONT, parse_math=False
         )
     return finish(figure, path)
-
-
-def _postorder(tree: "Tree") -> list["Tree"]:
-    """As `kblocks.data.postorder`; this room does without TensorFlow."""
-    nodes, waiting = [], [tree]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting.extend(node.children)
-    return nodes[::-1]
-
-
-def _drawn(node: "Tree", truth: Label, guess: Label) -> _Node:
-    true, guessed = (
-        None if label is None or label == -1 else str(label) for label in (truth, guess)
-    )
-    return _Node(true, None if guessed == true else guessed, node.word, not node.children)
-
-
-def _is_wrong(node: _Node) -> bool:
-    return node.truth is not None and node.prediction is not None
-
-
-@functools.cache
-def _width(text: str) -> float:
-    """How long a text is, and a little more."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        points, _, _ = text_to_path.get_text_width_height_descent(
-            text, FontProperties(size=_FONT), ismath=False
-        )
-    return 1.04 * points / 72 + 0.01
-
-
-def _places(nodes: list["Tree"], drawn: list[_Node]) -> tuple[list[float], list[int], bool]:
-    """Where the nodes are: across, and at which level from the root.
-
-    Leaves stand side by side, a parent over the middle of its children. A node's part of the width
-    is its leaves'; so boxes of one level never meet if the outer leaves of each node have room
-    for half of its box, and the only leaf of a node for all of it.
-    """
-    is_leaf = [node.is_leaf for node in drawn]
-    leaf_of = np.cumsum(is_leaf) - 1
-    turned = sum(is_leaf) > _MOST_LYING
-    room = np.full(sum(is_leaf), 0.24)
-    first: list[int] = []
-    waiting: list[int] = []  # nodes whose parent is still to come
-    below: list[list[int]] = []
-    for number, node in enumerate(nodes):
-        count = len(node.children)
-        below.append(waiting[len(waiting) - count :])
-        del waiting[len(waiting) - count :]
-        waiting.append(number)
-        first.append(first[below[-1][0]] if count else int(leaf_of[number]))
-        last = int(leaf_of[number])
-        width = drawn[number].width()
-        for leaf in (first[-1], last):
-            room[leaf] = max(room[leaf], width if first[-1] == last else width / 2)
-        if not count and not turned:
-            room[last] = max(room[last], _width(node.word or "") + 0.1)
-    centres = np.cumsum(room) - room / 2
-    x: list[float] = []
-    for number, children in enumerate(below):
-        centre = (x[children[0]] + x[children[-1]]) / 2 if children else centres[leaf_of[number]]
-        x.append(float(centre))
-    level = [0] * len(nodes)
-    for number in reversed(range(len(nodes))):  # parents first
-        for child in below[number]:
-            level[child] = level[number] + 1
-    return x, level, turned
 
 
 def _draw_edges(
@@ -258,21 +167,21 @@ def _draw_edges(
     )
 
 
-def _draw_boxes(axes: Axes, node: _Node, x: float, y: float, colours: list[tuple]) -> None:
+def _draw_boxes(axes: Axes, node: DrawnNode, x: float, y: float, colours: list[tuple]) -> None:
     texts = node.boxes()
     if not texts:
         axes.plot([x], [y], marker="o", markersize=3, color="0.45", zorder=2)
-    left = x - (node.width() - _GAP) / 2
+    left = x - (node.width() - GAP) / 2
     for number, text in enumerate(texts):
         is_prediction = node.prediction is not None and number == len(texts) - 1
         fill = _colour_of(node.prediction if is_prediction else node.truth, colours)
         dark = np.dot(fill[:3], (0.299, 0.587, 0.114)) < 0.5
-        wide = _width(text) + _BOX
+        wide = text_width(text) + BOX
         axes.text(
             left + wide / 2,
             y,
             text,
-            fontsize=_FONT,
+            fontsize=FONT,
             color="white" if dark else "black",
             ha="center",
             va="center",
@@ -282,14 +191,14 @@ def _draw_boxes(axes: Axes, node: _Node, x: float, y: float, colours: list[tuple
                 "boxstyle": "round,pad=0.25",
                 "facecolor": fill,
                 "edgecolor": "black" if is_prediction else "0.45",
-                "linewidth": 2.0 if is_prediction and _is_wrong(node) else 0.7,
-                "linestyle": "--" if is_prediction and not _is_wrong(node) else "-",
+                "linewidth": 2.0 if is_prediction and node.is_wrong else 0.7,
+                "linestyle": "--" if is_prediction and not node.is_wrong else "-",
             },
         )
         left += wide
 
 
-def _colours(drawn: list[_Node], classes: Sequence[str] | None) -> list[tuple]:
+def _colours(drawn: list[DrawnNode], classes: Sequence[str] | None) -> list[tuple]:
     """A colour for each class; none where labels are not numbers from 0 to 9."""
     texts = {text for node in drawn for text in (node.truth, node.prediction) if text is not None}
     numbers = all(text.isdecimal() and int(text) < 10 for text in texts)

@@ -1,20 +1,19 @@
 """Recipes: one file per job, from the raw data to the model, its figures and its pictures."""
 
-from typing import Any
-
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
 from kblocks.recipes.pathfinder import Pathfinder
 from kblocks.recipes.pixels import Pixels
+from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.segmentation import Segmentation
 from kblocks.recipes.sentiment import Sentiment
 from kblocks.recipes.tagging import Tagging
 from kblocks.recipes.translation import Translation
 
-__all__ = ["RunDirectory", "all_recipes", "get"]
+__all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 
-_ALL: tuple[Any, ...] = (
+_ALL: tuple[Recipe, ...] = (
     Images(),
     ListOps(),
     Pathfinder(),
@@ -27,12 +26,12 @@ _ALL: tuple[Any, ...] = (
 _RECIPES = {recipe.name: recipe for recipe in _ALL}
 
 
-def all_recipes() -> list[Any]:
+def all_recipes() -> list[Recipe]:
     """Every recipe, by name."""
     return [_RECIPES[name] for name in sorted(_RECIPES)]
 
 
-def get(name: str) -> Any:
+def get(name: str) -> Recipe:
     """The recipe of a name.
 
     Raises:

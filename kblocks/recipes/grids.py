@@ -14,33 +14,27 @@ many parameters.
 """
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
 from kblocks import data
-from kblocks.distribute import is_chief, strategy
-from kblocks.export import save
 from kblocks.layers import LSTM, LSTM2D
-from kblocks.plotting import plot_curves, plot_images
-from kblocks.recipes.fit import fit
+from kblocks.plotting import plot_images
+from kblocks.recipes.largest import largest
 from kblocks.recipes.learning_rate import rise_and_fall
-from kblocks.recipes.results import result
-from kblocks.recipes.run import RunDirectory, best_epoch
-from kblocks.training import GlobalNormClipping
-
-METRIC = "val_accuracy"
+from kblocks.recipes.recipe import Recipe, TrainingConfig
+from kblocks.recipes.run import RunDirectory
 
 Shape = tuple[int, int, int]  # height, width, channels
 Split = tuple[np.ndarray, np.ndarray]  # images (number, *shape) of 0 to 1, labels (number,)
 
 
 @dataclasses.dataclass
-class GridConfig:
+class GridConfig(TrainingConfig):
     """The settings that all recipes on classes of images have."""
 
     layer: Literal["lstm2d", "rows", "raster"] = "lstm2d"
@@ -49,15 +43,9 @@ class GridConfig:
     features: int = 32  # between the layers; the last ones are as many as there is room for
     patch: int = 1  # the side of a patch in pixels
 
-    batch_size: int = 64
     epochs: int = 20
-    patience: int | None = None
-    minutes: float | None = None
-    learning_rate: float = 3e-3  # at its height; it warms up for a while, falls to a cosine
+    learning_rate: float = 3e-3
     clip_norm: float = 1.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    strategy: str = "auto"
-    seed: int = 0
 
 
 class ImageSplits(NamedTuple):
@@ -68,13 +56,15 @@ class ImageSplits(NamedTuple):
     test: Split
 
 
-class GridRecipe:
-    """A recipe on classes of images; a subclass says which images, and what the classes are."""
+class GridRecipe(Recipe):
+    """A recipe on classes of images; a subclass says which images, and what the classes are.
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    facts: ClassVar[dict[str, str]]
-    Config: ClassVar[type[GridConfig]]
+    Its part is the shape of an image.
+    """
+
+    metric = "val_accuracy"
+    examples = "images"
+    part_files = ("shape.json",)
 
     # A subclass gives these.
 
@@ -88,61 +78,68 @@ class GridRecipe:
 
     # What they share.
 
-    def train(self, config: Any, run: RunDirectory, quiet: bool = False) -> dict[str, Any]:
-        """Train into a run, or go on with it; returns the values of the best epoch."""
-        chosen = strategy(config.strategy)
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy(config.precision)
-        images = self.read(config)
-        shape = images.train[0].shape[1:]
-        if is_chief():
-            run.write_json("shape.json", shape)
-        train = data.image_batches(
-            images.train[0],
-            config.batch_size,
-            config.seed,
-            first_epoch=run.epochs_done(),
-            drop_remainder=chosen.num_replicas_in_sync > 1,  # replicas take equal shares
-            labels=images.train[1],
-        )
-        with chosen.scope():
-            model = make_model(config, shape, len(self.classes(config)))
-            compile_model(model, config, train.steps)
-        history = fit(
-            model,
-            train,
-            _in_order(config, images.validation),
-            run,
-            epochs=config.epochs,
-            metric=METRIC,
-            patience=config.patience,
-            minutes=config.minutes,
-            seed=config.seed,
-            quiet=quiet,
-        )
-        return history[best_epoch(history, METRIC) - 1]
+    def learn_parts(self, config: Any, splits: ImageSplits) -> Shape:
+        """The shape of the training images."""
+        height, width, channels = splits.train[0].shape[1:]
+        return height, width, channels
 
-    def evaluate(self, run: RunDirectory) -> dict[str, Any]:
-        """Measure the best epoch on the held-out images; writes `results.json`."""
-        config, model = self.load(run)
-        images = self.read(config)
-        compile_model(model, config, 1)
-        measured: dict[str, Any] = {}
-        for name, split in (("val", images.validation), ("test", images.test)):
-            batches = _in_order(config, split)
-            values = model.evaluate(
-                batches.dataset, steps=batches.steps, verbose=0, return_dict=True
+    def save_parts(self, parts: Shape, run: RunDirectory) -> None:
+        """A list of three numbers."""
+        run.write_json("shape.json", parts)
+
+    def load_parts(self, config: Any, run: RunDirectory) -> Shape:
+        """The shape of the images of a run."""
+        height, width, channels = run.read_json("shape.json")
+        return height, width, channels
+
+    def batches(
+        self, config: Any, parts: Shape, split: Split, training: bool = False, **options: Any
+    ) -> data.Batches:
+        """Images and their labels."""
+        images, labels = split
+        seed = config.seed if training else 0
+        return data.image_batches(images, config.batch_size, seed, labels=labels, **options)
+
+    def make_model(self, config: Any, parts: Shape) -> keras.Model:
+        """The classifier that the settings describe, built: from images to logits."""
+        height, width, channels = parts
+        side = config.patch
+        if side < 1 or height % side or width % side:
+            raise ValueError(
+                f"`patch` must divide the height and the width, {height} and {width}, got {side}."
             )
-            measured |= {f"{name}_{key}": values[key] for key in ("accuracy", "loss")}
-        measured["parameters"] = model.count_params()
-        run.write_json("results.json", result(run, measured))
-        return measured
+        classes = len(self.classes(config))
+        units, last = width_for(config, channels * side * side, classes)
+        inputs = keras.Input(parts)
+        rows, columns = height // side, width // side
+        x = ops.reshape(inputs, (-1, rows, side, columns, side, channels))
+        x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = ops.reshape(x, (-1, rows, columns, side * side * channels))
+        for number in range(config.layers):
+            if config.layer == "lstm2d":
+                h = LSTM2D(units, directions=4)(x)
+            else:
+                # Each row of patches a sequence; or the whole image, row after row.
+                steps = columns if config.layer == "rows" else rows * columns
+                lines = ops.reshape(x, (-1, steps, x.shape[-1]))
+                h = keras.layers.Bidirectional(LSTM(units, return_sequences=True))(lines)
+                h = ops.reshape(h, (-1, rows, columns, 2 * units))
+            features = last if number == config.layers - 1 else config.features
+            x = keras.layers.Dense(features, "tanh")(h)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return keras.Model(inputs, keras.layers.Dense(classes, dtype="float32")(x))
 
-    def plot(self, run: RunDirectory) -> list[Path]:
-        """Draw the learning curves, and held-out images with what was found in them."""
-        config, model = self.load(run)
-        curves, drawn = run.pictures / "curves.png", run.pictures / "predictions.png"
-        plot_curves(run.log, metric=METRIC, path=curves)
+    def objective(self, config: Any, parts: Shape) -> dict[str, Any]:
+        """The cross-entropy of the classes, and the share that is right."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return {"loss": loss, "metrics": ["accuracy"]}
+
+    def learning_rate(self, config: Any, steps: int) -> Any:
+        """Up for some steps, as an epoch is long, then along a cosine to zero."""
+        return rise_and_fall(config.learning_rate, config.epochs * steps)
+
+    def pictures(self, config: Any, parts: Shape, model: keras.Model, folder: Path) -> list[Path]:
+        """Held-out images with what was found in them."""
         images, labels = (array[:32] for array in self.read(config).validation)
         names = self.classes(config)
         found = np.argmax(model.predict_on_batch(images), axis=-1)
@@ -150,58 +147,16 @@ class GridRecipe:
             names[k] if k == true else f"{names[k]}, not {names[true]}"
             for k, true in zip(found, labels, strict=True)
         ]
-        plot_images(images[..., :1], captions=captions, path=drawn)
-        return [curves, drawn]
+        picture = folder / "predictions.png"
+        plot_images(images[..., :1], captions=captions, path=picture)
+        return [picture]
 
-    def export(self, run: RunDirectory, directory: str | Path) -> Path:
-        """Export the best epoch: from images of 0 to 1 to the classes' probabilities."""
-        _, model = self.load(run)
-        images = keras.Input(model.input_shape[1:], name="images")
+    def servable(self, config: Any, parts: Shape, model: keras.Model) -> keras.Model:
+        """From images of 0 to 1 to the classes' probabilities."""
+        images = keras.Input(parts, name="images")
         logits = model(images)
         outputs = {"probability": ops.softmax(logits), "class": ops.argmax(logits, axis=-1)}
-        exported = keras.Model({"images": images}, outputs)
-        return save(exported, Path(directory) / run.path.resolve().name)
-
-    def load(self, run: RunDirectory) -> tuple[Any, keras.Model]:
-        """The settings of a run, and its best epoch."""
-        config = self.Config(**run.read_json("config.json")["settings"])
-        shape = tuple(run.read_json("shape.json"))
-        model = make_model(config, shape, len(self.classes(config)))
-        run.load_best(model, METRIC)
-        return config, model
-
-
-def _in_order(config: GridConfig, split: Split) -> data.Batches:
-    return data.image_batches(split[0], config.batch_size, labels=split[1])
-
-
-def make_model(config: GridConfig, shape: Shape, classes: int) -> keras.Model:
-    """The classifier that the settings describe, built: from images to logits."""
-    height, width, channels = shape
-    side = config.patch
-    if side < 1 or height % side or width % side:
-        raise ValueError(
-            f"`patch` must divide the height and the width, {height} and {width}, got {side}."
-        )
-    units, last = width_for(config, channels * side * side, classes)
-    inputs = keras.Input(shape)
-    rows, columns = height // side, width // side
-    x = ops.reshape(inputs, (-1, rows, side, columns, side, channels))
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-    x = ops.reshape(x, (-1, rows, columns, side * side * channels))
-    for number in range(config.layers):
-        if config.layer == "lstm2d":
-            h = LSTM2D(units, directions=4)(x)
-        else:
-            # Each row of patches a sequence; or the whole image, row after row.
-            steps = columns if config.layer == "rows" else rows * columns
-            lines = ops.reshape(x, (-1, steps, x.shape[-1]))
-            h = keras.layers.Bidirectional(LSTM(units, return_sequences=True))(lines)
-            h = ops.reshape(h, (-1, rows, columns, 2 * units))
-        features = last if number == config.layers - 1 else config.features
-        x = keras.layers.Dense(features, "tanh")(h)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(classes, dtype="float32")(x))
+        return keras.Model({"images": images}, outputs)
 
 
 def count_weights(config: GridConfig, channels: int, classes: int, units: int, last: int) -> int:
@@ -236,30 +191,14 @@ def width_for(config: GridConfig, channels: int, classes: int) -> tuple[int, int
         ValueError: There is no such classifier.
     """
 
-    def largest(first: int, count: Callable[[int], int]) -> int:
-        number = first
-        while count(number + 1) <= config.parameters:
-            number += 1
-        return number
+    def count(units: int, last: int) -> int:
+        return count_weights(config, channels, classes, units, last)
 
-    units = largest(
-        0, lambda units: count_weights(config, channels, classes, units, config.features)
-    )
+    most = config.parameters
+    units = largest(0, lambda units: count(units, config.features), most)
     if not units:
-        fewest = count_weights(config, channels, classes, 1, config.features)
         raise ValueError(
-            f"`parameters` must be at least {fewest} for {config.layers} layers of kind "
-            f"{config.layer!r} with {config.features} features, got {config.parameters}."
+            f"`parameters` must be at least {count(1, config.features)} for {config.layers} layers "
+            f"of kind {config.layer!r} with {config.features} features, got {most}."
         )
-    return units, largest(
-        config.features, lambda last: count_weights(config, channels, classes, units, last)
-    )
-
-
-def compile_model(model: keras.Model, config: GridConfig, steps: int) -> None:
-    """Adam with clipping; the rate warms up for some steps, then falls along a cosine to zero."""
-    rate = rise_and_fall(config.learning_rate, config.epochs * steps)
-    optimizer = GlobalNormClipping(keras.optimizers.Adam(rate), config.clip_norm)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # Automatic XLA compiles for minutes on a CPU, for no gain.
-    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    return units, largest(config.features, lambda last: count(units, last), most)

@@ -9,7 +9,7 @@ images are kept for validation.
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,13 +49,7 @@ class Images(GridRecipe):
     def read(self, config: ImagesConfig) -> ImageSplits:
         """The images of the folder, the last of the training images for validation."""
         files = data.read_fashion_mnist(config.data)
-        number = len(files.train_images)
-        kept = number - config.validation
-        if config.validation < 1 or kept < 1:
-            raise ValueError(
-                f"`validation` must be from 1 to {number - 1}, to leave images of the {number} in "
-                f"{config.data} to train on, got {config.validation}."
-            )
+        train, held_out = divided(len(files.train_images), config)
         for part, labels in (("train", files.train_labels), ("t10k", files.test_labels)):
             if labels.max(initial=0) >= len(config.names):
                 first = int(np.argmax(labels >= len(config.names)))
@@ -67,13 +61,32 @@ class Images(GridRecipe):
         def scaled(images: np.ndarray, labels: np.ndarray) -> Split:
             return images[..., None].astype("float32") / 255, labels.astype("int32")
 
-        first = kept if config.images is None else min(config.images, kept)
         return ImageSplits(
-            scaled(files.train_images[:first], files.train_labels[:first]),
-            scaled(files.train_images[kept:], files.train_labels[kept:]),
+            scaled(files.train_images[train], files.train_labels[train]),
+            scaled(files.train_images[held_out], files.train_labels[held_out]),
             scaled(files.test_images, files.test_labels),
         )
 
     def classes(self, config: ImagesConfig) -> tuple[str, ...]:
         """The names that the settings give."""
         return tuple(config.names)
+
+
+def divided(number: int, config: Any) -> tuple[slice, slice]:
+    """Which of so many training images are trained on, and which validated on.
+
+    Args:
+        number: How many training images there are in `config.data`.
+        config: `validation`, how many of the last are kept apart, and `images`, how many of the
+            others are used; `None` for all.
+
+    Raises:
+        ValueError: There are not so many.
+    """
+    kept = number - config.validation
+    if config.validation < 1 or kept < 1:
+        raise ValueError(
+            f"`validation` must be from 1 to {number - 1}, to leave images of the {number} in "
+            f"{config.data} to train on, got {config.validation}."
+        )
+    return slice(kept if config.images is None else min(config.images, kept)), slice(kept, None)

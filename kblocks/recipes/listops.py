@@ -63,13 +63,13 @@ class ListOps(TreeRecipe):
         """The ten digits."""
         return data.digit, [str(value) for value in range(10)]
 
-    def measure(
+    def accuracies(
         self, config: Any, trees: Trees, labels: Classes, predictions: Classes
     ) -> dict[str, float]:
         """The accuracy within the trained depth, and at the roots of each depth."""
         depths = [data.tree_depth(tree) for tree in trees]
         within = [i for i, depth in enumerate(depths) if depth <= config.max_depth]
-        measured = super().measure(
+        measured = super().accuracies(
             config, trees, [labels[i] for i in within], [predictions[i] for i in within]
         )
         hits = defaultdict(list)

@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
 from kblocks.recipes.provenance import provenance
 
 History = list[dict[str, float]]
+Keep = Literal["best", "last"]
 
 
 class RunDirectory:
@@ -126,15 +127,15 @@ class RunDirectory:
         """Bring model and optimizer to where the newest checkpoint was."""
         self._load(model, self.epochs_done())
 
-    def load_best(self, model: Any, metric: str) -> None:
-        """Bring the model to the epoch with the highest `metric`.
+    def load_kept(self, model: Any, metric: str, keep: Keep = "best") -> None:
+        """Bring the model to the epoch with the highest `metric`, or to the last one.
 
         Raises:
             ValueError: No epoch was finished.
         """
         if not self.epochs_done():
             raise ValueError(f"{self.path} has no checkpoint: not one epoch was finished.")
-        self._load(model, best_epoch(self.history(), metric))
+        self._load(model, kept_epoch(self.history(), metric, keep))
 
     def _load(self, model: Any, number: int) -> None:
         path = self._checkpoint(number) / "model.weights.h5"
@@ -179,3 +180,8 @@ def best_epoch(history: History, metric: str) -> int:
     """The number, from 1, of the epoch with the highest `metric`; the first of equals."""
     values = [row[metric] for row in history]
     return 1 + values.index(max(values))
+
+
+def kept_epoch(history: History, metric: str, keep: Keep) -> int:
+    """The number, from 1, of the best epoch or of the last one."""
+    return best_epoch(history, metric) if keep == "best" else len(history)

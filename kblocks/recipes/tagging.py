@@ -12,28 +12,24 @@ import dataclasses
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import keras
 import numpy as np
 
 from kblocks import data
 from kblocks.data.tagged_sentences import TaggedSentence
-from kblocks.distribute import is_chief, strategy
-from kblocks.export import TextTagger, save
+from kblocks.export import TextTagger
 from kblocks.models import SequenceTagger
-from kblocks.plotting import plot_curves, plot_tree
-from kblocks.recipes.fit import fit
-from kblocks.recipes.learning_rate import rise_and_fall
-from kblocks.recipes.results import result
-from kblocks.recipes.run import RunDirectory, best_epoch
-from kblocks.recipes.trees import Trees, read_split
+from kblocks.plotting import plot_tree
+from kblocks.recipes.recipe import Recipe, TrainingConfig
+from kblocks.recipes.run import RunDirectory
+from kblocks.recipes.trees import read_split
 from kblocks.text import WordVocabulary, word_endings
-from kblocks.training import GlobalNormClipping, LabelledAccuracy, LabelledCrossentropy
+from kblocks.training import LabelledAccuracy, LabelledCrossentropy
 
-METRIC = "val_accuracy"
+Sentences = list[TaggedSentence]
 
 
 @dataclasses.dataclass
-class TaggingConfig:
+class TaggingConfig(TrainingConfig):
     """The settings of a run; `--set name=value` changes one."""
 
     data: str | None = None  # a folder
@@ -48,14 +44,16 @@ class TaggingConfig:
     dropout: float = 0.5
 
     batch_size: int = 32
-    epochs: int = 10
     patience: int | None = 4
-    minutes: float | None = None
-    learning_rate: float = 3e-3  # at its height; it warms up for an epoch and falls to a cosine
-    clip_norm: float = 5.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    strategy: str = "auto"
-    seed: int = 0
+    learning_rate: float = 3e-3
+
+
+class TaggedSplits(NamedTuple):
+    """Sentences to train on, to validate on while training, and to test on at the end."""
+
+    train: Sentences
+    validation: Sentences
+    test: Sentences
 
 
 class Vocabularies(NamedTuple):
@@ -66,8 +64,8 @@ class Vocabularies(NamedTuple):
     tags: tuple[str, ...]
 
 
-class Tagging:
-    """The recipe `tagging`."""
+class Tagging(Recipe):
+    """The recipe `tagging`; its parts are the words, the endings and the tags."""
 
     name = "tagging"
     summary = "bidirectional LSTM that tags parts of speech"
@@ -76,128 +74,117 @@ class Tagging:
         "size": "0.9 M parameters, most of them word vectors",
     }
     Config = TaggingConfig
+    metric = "val_accuracy"
+    examples = "sentences"
+    part_files = ("words.txt", "endings.txt", "tags.txt")
 
-    def train(
-        self, config: TaggingConfig, run: RunDirectory, quiet: bool = False
+    def read(self, config: TaggingConfig) -> TaggedSplits:
+        """The sentences of the folder's trees; `test` is empty where it is missing."""
+        if config.data is None:
+            raise ValueError(
+                "the recipe tagging needs --data FOLDER with train.mrg and dev.mrg, trees in "
+                "brackets whose leaves are words with their parts of speech."
+            )
+        splits = {
+            name: data.tagged_sentences(read_split(config.data, name, "mrg"))
+            for name in ("train", "dev", "test")
+        }
+        for name in ("train", "dev"):
+            if not splits[name]:
+                raise ValueError(f"{name}.mrg in {config.data} has no tree with a word.")
+        return TaggedSplits(*splits.values())
+
+    def learn_parts(self, config: TaggingConfig, splits: TaggedSplits) -> Vocabularies:
+        """The words and endings of the training sentences, and all tags."""
+        spoken = [word for sentence in splits.train for word in sentence.words]
+        found = (ending.decode() for ending in word_endings(spoken).numpy())
+        # The set of tags is known beforehand: one that is never trained on still counts as wrong.
+        tags = {tag for split in splits for sentence in split for tag in sentence.tags}
+        return Vocabularies(
+            WordVocabulary.count(spoken, config.min_count),
+            WordVocabulary.count(found, config.min_count),
+            tuple(sorted(tags)),
+        )
+
+    def save_parts(self, parts: Vocabularies, run: RunDirectory) -> None:
+        """Three files, a word a line."""
+        vocabularies = parts.words, parts.endings, WordVocabulary(parts.tags)
+        for vocabulary, name in zip(vocabularies, self.part_files, strict=True):
+            vocabulary.save(run.path / name)
+
+    def load_parts(self, config: TaggingConfig, run: RunDirectory) -> Vocabularies:
+        """The vocabularies of a run."""
+        words, endings, tags = (WordVocabulary.load(run.path / name) for name in self.part_files)
+        return Vocabularies(words, endings, tags.words)
+
+    def batches(
+        self,
+        config: TaggingConfig,
+        parts: Vocabularies,
+        split: Sentences,
+        training: bool = False,
+        **options: Any,
+    ) -> data.Batches:
+        """Sentences of about equal lengths, or as they come while not training."""
+        return data.tagging_batches(
+            split, *parts, config.batch_size, shuffle=training, seed=config.seed, **options
+        )
+
+    def make_model(self, config: TaggingConfig, parts: Vocabularies) -> SequenceTagger:
+        """The tagger that the settings describe, built."""
+        model = SequenceTagger(
+            parts.words.size,
+            len(parts.tags),
+            units=config.units,
+            embedding_dim=config.embedding,
+            cell=config.cell,
+            layers=config.layers,
+            bidirectional=config.bidirectional,
+            dropout=config.dropout,
+            ending_vocabulary_size=parts.endings.size,
+            ending_embedding_dim=config.ending_embedding,
+        )
+        model.build()
+        return model
+
+    def objective(self, config: TaggingConfig, parts: Vocabularies) -> dict[str, Any]:
+        """The cross-entropy of each word's tag, and the share that is right."""
+        return {"loss": LabelledCrossentropy(), "metrics": [LabelledAccuracy()]}
+
+    def measure(
+        self,
+        config: TaggingConfig,
+        parts: Vocabularies,
+        model: SequenceTagger,
+        split: Sentences,
+        splits: TaggedSplits,
     ) -> dict[str, Any]:
-        """Train into a run, or go on with it; returns the values of the best epoch."""
-        chosen = strategy(config.strategy)  # workers must find each other before any op
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy(config.precision)
-        splits = {name: data.tagged_sentences(trees) for name, trees in read(config).items()}
-        vocabularies = self._vocabularies(config, run, splits)
-        train = data.tagging_batches(
-            splits["train"],
-            *vocabularies,
-            config.batch_size,
-            seed=config.seed,
-            first_epoch=run.epochs_done(),
-            drop_remainder=chosen.num_replicas_in_sync > 1,  # replicas take equal shares
-        )
-        with chosen.scope():
-            model = make_model(config, vocabularies)
-            compile_model(model, config, train.steps)
-        history = fit(
-            model,
-            train,
-            data.tagging_batches(splits["dev"], *vocabularies, config.batch_size, shuffle=False),
-            run,
-            epochs=config.epochs,
-            metric=METRIC,
-            patience=config.patience,
-            minutes=config.minutes,
-            seed=config.seed,
-            quiet=quiet,
-        )
-        return history[best_epoch(history, METRIC) - 1]
+        """The accuracy, also on words that do not come in the training sentences at all."""
+        seen = {word for sentence in splits.train for word in sentence.words}
+        return accuracies(self.servable(config, parts, model), split, seen, config.batch_size)
 
-    def evaluate(self, run: RunDirectory) -> dict[str, Any]:
-        """Measure the best epoch on the held-out sentences; writes `results.json`.
-
-        Unknown are the words that do not come in the training sentences at all.
-        """
-        config, tagger = self.load(run)
-        trees = read(config)
-        seen = {word for s in data.tagged_sentences(trees["train"]) for word in s.words}
-        measured: dict[str, Any] = {}
-        for name, split in (("val", "dev"), ("test", "test")):
-            sentences = data.tagged_sentences(trees[split])
-            if sentences:
-                values = measure(tagger, sentences, seen, config.batch_size)
-                measured |= {f"{name}_{key}": value for key, value in values.items()}
-        measured["parameters"] = tagger.model.count_params()
-        run.write_json("results.json", result(run, measured))
-        return measured
-
-    def plot(self, run: RunDirectory) -> list[Path]:
-        """Draw the learning curves, and a held-out sentence with what was predicted for it."""
-        config, tagger = self.load(run)
-        curves, picture = run.pictures / "curves.png", run.pictures / "tags.png"
-        plot_curves(run.log, metric=METRIC, path=curves)
-        trees = [tree for tree in read(config)["dev"] if data.tagged_sentences([tree])]
-        sizes = [len(sentence.words) for sentence in data.tagged_sentences(trees)]
-        chosen = next((i for i, size in enumerate(sizes) if 8 <= size <= 14), 0)
-        [sentence] = data.tagged_sentences([trees[chosen]])
-        [found] = predicted(tagger, [sentence], 1)
+    def pictures(
+        self, config: TaggingConfig, parts: Vocabularies, model: SequenceTagger, folder: Path
+    ) -> list[Path]:
+        """A held-out sentence with what was predicted for it."""
+        sentences = self.read(config).validation
+        sentence = next((s for s in sentences if 8 <= len(s.words) <= 14), sentences[0])
+        [found] = predicted(self.servable(config, parts, model), [sentence], 1)
         pairs = zip(sentence.words, sentence.tags, found, strict=True)
         said = [data.Tree(tag, word) for word, tag, _ in pairs]
         # The words side by side below one node, which has no label.
-        plot_tree(data.Tree(None, children=tuple(said)), predictions=[*found, None], path=picture)
-        return [curves, picture]
+        tree, picture = data.Tree(None, children=tuple(said)), folder / "tags.png"
+        plot_tree(tree, predictions=[*found, None], path=picture)
+        return [picture]
 
-    def export(self, run: RunDirectory, directory: str | Path) -> Path:
-        """Export the best epoch, from sentences to tags, under the name of the run."""
-        _, tagger = self.load(run)
-        return save(tagger, Path(directory) / run.path.resolve().name)
-
-    def load(self, run: RunDirectory) -> tuple[TaggingConfig, TextTagger]:
-        """The settings of a run, and its best epoch as a tagger of strings."""
-        config = TaggingConfig(**run.read_json("config.json")["settings"])
-        words, endings, tags = (
-            WordVocabulary.load(run.path / f"{name}.txt") for name in Vocabularies._fields
-        )
-        vocabularies = Vocabularies(words, endings, tags.words)
-        model = make_model(config, vocabularies)
-        run.load_best(model, METRIC)
-        return config, TextTagger(model, *vocabularies)
-
-    @staticmethod
-    def _vocabularies(
-        config: TaggingConfig, run: RunDirectory, splits: dict[str, list[TaggedSentence]]
-    ) -> Vocabularies:
-        paths = [run.path / f"{name}.txt" for name in Vocabularies._fields]
-        if all(path.exists() for path in paths):
-            words, endings, tags = (WordVocabulary.load(path) for path in paths)
-            return Vocabularies(words, endings, tags.words)
-        spoken = [word for sentence in splits["train"] for word in sentence.words]
-        words = WordVocabulary.count(spoken, config.min_count)
-        found = (ending.decode() for ending in word_endings(spoken).numpy())
-        endings = WordVocabulary.count(found, config.min_count)
-        # The set of tags is known beforehand: one that is never trained on still counts as wrong.
-        tags = WordVocabulary(sorted({tag for ss in splits.values() for s in ss for tag in s.tags}))
-        if is_chief():  # every worker counts the same ones; the chief keeps them
-            for vocabulary, path in zip((words, endings, tags), paths, strict=True):
-                vocabulary.save(path)
-        return Vocabularies(words, endings, tags.words)
+    def servable(
+        self, config: TaggingConfig, parts: Vocabularies, model: SequenceTagger
+    ) -> TextTagger:
+        """From sentences to tags."""
+        return TextTagger(model, *parts)
 
 
-def read(config: TaggingConfig) -> dict[str, Trees]:
-    """The trees of the folder: `train`, `dev`, and `test`, empty where it is missing."""
-    if config.data is None:
-        raise ValueError(
-            "the recipe tagging needs --data FOLDER with train.mrg and dev.mrg, trees in brackets "
-            "whose leaves are words with their parts of speech."
-        )
-    splits = {name: read_split(config.data, name, "mrg") for name in ("train", "dev", "test")}
-    for name in ("train", "dev"):
-        if not data.tagged_sentences(splits[name]):
-            raise ValueError(f"{name}.mrg in {config.data} has no tree with a word.")
-    return splits
-
-
-def predicted(
-    tagger: TextTagger, sentences: list[TaggedSentence], batch_size: int
-) -> list[list[str]]:
+def predicted(tagger: TextTagger, sentences: Sentences, batch_size: int) -> list[list[str]]:
     """The tags that are found for the words of each sentence."""
     found: list[list[str]] = []
     for first in range(0, len(sentences), batch_size):
@@ -208,8 +195,8 @@ def predicted(
     return found
 
 
-def measure(
-    tagger: TextTagger, sentences: list[TaggedSentence], seen: set[str], batch_size: int
+def accuracies(
+    tagger: TextTagger, sentences: Sentences, seen: set[str], batch_size: int
 ) -> dict[str, float]:
     """The share of words whose tag was found; of those that are not among `seen`, too."""
     flat = [
@@ -227,31 +214,3 @@ def measure(
             "unknown_words": int(unknown.sum()),
         }
     return values
-
-
-def make_model(config: TaggingConfig, vocabularies: Vocabularies) -> SequenceTagger:
-    """The tagger that the settings describe, built."""
-    model = SequenceTagger(
-        vocabularies.words.size,
-        len(vocabularies.tags),
-        units=config.units,
-        embedding_dim=config.embedding,
-        cell=config.cell,
-        layers=config.layers,
-        bidirectional=config.bidirectional,
-        dropout=config.dropout,
-        ending_vocabulary_size=vocabularies.endings.size,
-        ending_embedding_dim=config.ending_embedding,
-    )
-    model.build()
-    return model
-
-
-def compile_model(model: SequenceTagger, config: TaggingConfig, steps: int) -> None:
-    """Adam with clipping; the rate warms up for an epoch, then falls along a cosine to zero."""
-    rate = rise_and_fall(config.learning_rate, config.epochs * steps, warm_up=steps)
-    optimizer = GlobalNormClipping(keras.optimizers.Adam(rate), config.clip_norm)
-    # Automatic XLA compiles once for each length of a batch: minutes, on a CPU, for no gain.
-    model.compile(
-        optimizer, LabelledCrossentropy(), metrics=[LabelledAccuracy()], jit_compile=False
-    )

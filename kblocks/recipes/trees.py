@@ -2,32 +2,28 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 
 from kblocks import data
 from kblocks.data.tree_batches import UNLABELLED, LabelOf
-from kblocks.distribute import is_chief, strategy
-from kblocks.export import TreeLabeller, save
+from kblocks.export import TreeLabeller
 from kblocks.models import TreeLSTMClassifier
-from kblocks.plotting import plot_curves, plot_tree
-from kblocks.recipes.fit import fit
-from kblocks.recipes.learning_rate import rise_and_fall
-from kblocks.recipes.results import result
-from kblocks.recipes.run import RunDirectory, best_epoch
+from kblocks.plotting import plot_tree
+from kblocks.recipes.files import find_file, need_file
+from kblocks.recipes.recipe import Recipe, TrainingConfig
+from kblocks.recipes.run import RunDirectory
 from kblocks.text import WordVocabulary
-from kblocks.training import GlobalNormClipping, LabelledAccuracy, LabelledCrossentropy
-
-METRIC = "val_root_accuracy"
+from kblocks.training import LabelledAccuracy, LabelledCrossentropy
 
 Trees = list[data.Tree]
 Classes = list[np.ndarray]  # of the nodes of each tree, in post-order
 
 
 @dataclasses.dataclass
-class TreeConfig:
+class TreeConfig(TrainingConfig):
     """The settings that all recipes on trees have."""
 
     tree: Literal["nary", "child_sum"] = "nary"
@@ -43,15 +39,6 @@ class TreeConfig:
 
     batch_size: int = 25
     epochs: int = 8
-    patience: int | None = None
-    minutes: float | None = None
-    keep: Literal["best", "last"] = "best"  # the epoch that is measured and exported
-    learning_rate: float = 1e-3  # at its height; it warms up for an epoch and falls to a cosine
-    weight_decay: float = 0.0
-    clip_norm: float = 5.0
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    strategy: str = "auto"
-    seed: int = 0
 
 
 class TreeSplits(NamedTuple):
@@ -62,13 +49,15 @@ class TreeSplits(NamedTuple):
     test: Trees
 
 
-class TreeRecipe:
-    """A recipe on trees; a subclass says which trees, and what their labels are."""
+class TreeRecipe(Recipe):
+    """A recipe on trees; a subclass says which trees, and what their labels are.
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    facts: ClassVar[dict[str, str]]
-    Config: ClassVar[type[TreeConfig]]
+    Its part is the vocabulary of the words in the trees.
+    """
+
+    metric = "val_root_accuracy"
+    examples = "trees"
+    part_files = ("words.txt",)
 
     # A subclass gives these.
 
@@ -82,56 +71,81 @@ class TreeRecipe:
 
     # What they share.
 
-    def train(self, config: Any, run: RunDirectory, quiet: bool = False) -> dict[str, Any]:
-        """Train into a run, or go on with it; returns the values of the epoch that is kept."""
-        chosen = strategy(config.strategy)  # workers must find each other before any op
-        keras.utils.set_random_seed(config.seed)
-        keras.config.set_dtype_policy(config.precision)
-        trees = self.read(config)
-        vocabulary = self._vocabulary(config, run, trees.train)
-        classes = self.classes(config)[1]
-        train = self._batches(
-            config,
-            vocabulary,
-            trees,
-            "train",
-            first_epoch=run.epochs_done(),
-            drop_remainder=chosen.num_replicas_in_sync > 1,  # replicas take equal shares
-        )
-        with chosen.scope():
-            model = make_model(config, vocabulary, len(classes))
-            if config.vectors is not None and not run.epochs_done():
-                put_word_vectors(model, config.vectors, vocabulary)
-            compile_model(model, config, train.steps)
-        history = fit(
-            model,
-            train,
-            self._batches(config, vocabulary, trees, "validation", shuffle=False),
-            run,
-            epochs=config.epochs,
-            metric=METRIC,
-            patience=config.patience,
-            minutes=config.minutes,
-            seed=config.seed,
-            quiet=quiet,
-        )
-        return history[-1 if config.keep == "last" else best_epoch(history, METRIC) - 1]
+    def learn_parts(self, config: Any, splits: TreeSplits) -> WordVocabulary:
+        """The words of the training trees."""
+        nodes = (node for tree in splits.train for node in data.postorder(tree))
+        words = (node.word for node in nodes if node.word)
+        return WordVocabulary.count(words, config.min_count, config.lowercase)
 
-    def evaluate(self, run: RunDirectory) -> dict[str, Any]:
-        """Measure the epoch kept on the validation and test trees; writes `results.json`."""
-        config, model, vocabulary = self.load(run)
-        trees = self.read(config)
-        measured: dict[str, Any] = {}
-        for short, name in (("val", "validation"), ("test", "test")):
-            if split := getattr(trees, name):
-                labels, predictions = self._predicted(config, model, vocabulary, trees, name)
-                values = self.measure(config, split, labels, predictions)
-                measured |= {f"{short}_{key}": value for key, value in values.items()}
-        measured["parameters"] = model.count_params()
-        run.write_json("results.json", result(run, measured))
-        return measured
+    def save_parts(self, parts: WordVocabulary, run: RunDirectory) -> None:
+        """A word a line."""
+        parts.save(run.path / "words.txt")
+
+    def load_parts(self, config: Any, run: RunDirectory) -> WordVocabulary:
+        """The words of a run."""
+        return WordVocabulary.load(run.path / "words.txt", config.lowercase)
+
+    def batches(
+        self,
+        config: Any,
+        parts: WordVocabulary,
+        split: Trees,
+        training: bool = False,
+        **options: Any,
+    ) -> data.Batches:
+        """Trees of about equal sizes, or as they come while not training."""
+        return data.tree_batches(
+            split,
+            parts,
+            self.classes(config)[0],
+            config.batch_size,
+            max_children=config.max_children if config.tree == "nary" else None,
+            labelled_roots=True,
+            shuffle=training,
+            seed=config.seed,
+            **options,
+        )
+
+    def make_model(self, config: Any, parts: WordVocabulary) -> TreeLSTMClassifier:
+        """The classifier that the settings describe, built."""
+        model = TreeLSTMClassifier(
+            parts.size,
+            len(self.classes(config)[1]),
+            units=config.units,
+            embedding=config.embedding,
+            kind=config.tree,
+            max_children=config.max_children,
+            tied_forget=config.tied_forget,
+            dropout=config.dropout,
+            embeddings_trainable=config.tune_vectors,
+        )
+        model.build()
+        return model
+
+    def begin(self, config: Any, parts: WordVocabulary, model: TreeLSTMClassifier) -> None:
+        """Give it the word vectors of a file, if there is one."""
+        if config.vectors is not None:
+            put_word_vectors(model, config.vectors, parts)
+
+    def objective(self, config: Any, parts: WordVocabulary) -> dict[str, Any]:
+        """The cross-entropy of each labelled node; the accuracy of all, and of the roots."""
+        return {
+            "loss": LabelledCrossentropy(),
+            "metrics": [LabelledAccuracy(), LabelledAccuracy("root", name="root_accuracy")],
+        }
 
     def measure(
+        self,
+        config: Any,
+        parts: WordVocabulary,
+        model: TreeLSTMClassifier,
+        split: Trees,
+        splits: TreeSplits,
+    ) -> dict[str, float]:
+        """The accuracy, by hand."""
+        return self.accuracies(config, split, *self._predicted(config, parts, model, split))
+
+    def accuracies(
         self, config: Any, trees: Trees, labels: Classes, predictions: Classes
     ) -> dict[str, float]:
         """The share of roots, and of all labelled nodes, whose class was found."""
@@ -144,11 +158,10 @@ class TreeRecipe:
             "accuracy": float(hits.mean()),
         }
 
-    def plot(self, run: RunDirectory) -> list[Path]:
-        """Draw the learning curves, and a held-out tree with what was predicted for its nodes."""
-        config, model, vocabulary = self.load(run)
-        curves, picture = run.pictures / "curves.png", run.pictures / "tree.png"
-        plot_curves(run.log, metric=METRIC, path=curves)
+    def pictures(
+        self, config: Any, parts: WordVocabulary, model: TreeLSTMClassifier, folder: Path
+    ) -> list[Path]:
+        """A held-out tree with what was predicted for its nodes."""
         label_of, classes = self.classes(config)
         trees = [
             tree
@@ -156,61 +169,23 @@ class TreeRecipe:
             if tree.label is not None and label_of(tree.label) != UNLABELLED
         ]
         tree = next((t for t in trees if 8 <= len(data.leaves(t)) <= 14), trees[0])
-        one = TreeSplits([], [tree], [])
-        [labels], [predictions] = self._predicted(config, model, vocabulary, one, "validation")
+        [labels], [predictions] = self._predicted(config, parts, model, [tree])
+        picture = folder / "tree.png"
         plot_tree(tree, labels, predictions, classes=classes, path=picture)
-        return [curves, picture]
+        return [picture]
 
-    def export(self, run: RunDirectory, directory: str | Path) -> Path:
-        """Export the best epoch, from bracketed strings to labels, under the name of the run."""
-        config, model, vocabulary = self.load(run)
+    def servable(
+        self, config: Any, parts: WordVocabulary, model: TreeLSTMClassifier
+    ) -> TreeLabeller:
+        """From bracketed strings to labels."""
         classes = [name.replace(" ", "-") for name in self.classes(config)[1]]
-        labeller = TreeLabeller(model, vocabulary, classes)
-        return save(labeller, Path(directory) / run.path.resolve().name)
-
-    def load(self, run: RunDirectory) -> tuple[Any, TreeLSTMClassifier, WordVocabulary]:
-        """The settings of a run, its best epoch, and the words."""
-        config = self.Config(**run.read_json("config.json")["settings"])
-        vocabulary = WordVocabulary.load(run.path / "words.txt", config.lowercase)
-        model = make_model(config, vocabulary, len(self.classes(config)[1]))
-        if config.keep == "last":
-            run.load_newest(model)
-        else:
-            run.load_best(model, METRIC)
-        return config, model, vocabulary
-
-    def _batches(
-        self,
-        config: Any,
-        vocabulary: WordVocabulary,
-        trees: TreeSplits,
-        split: str,
-        **options: Any,
-    ) -> data.Batches:
-        try:
-            return data.tree_batches(
-                getattr(trees, split),
-                vocabulary,
-                self.classes(config)[0],
-                config.batch_size,
-                max_children=config.max_children if config.tree == "nary" else None,
-                labelled_roots=True,
-                seed=config.seed,
-                **options,
-            )
-        except ValueError as error:
-            raise ValueError(f"the {split} trees: {error}") from error
+        return TreeLabeller(model, parts, classes)
 
     def _predicted(
-        self,
-        config: Any,
-        model: TreeLSTMClassifier,
-        vocabulary: WordVocabulary,
-        trees: TreeSplits,
-        split: str,
+        self, config: Any, parts: WordVocabulary, model: TreeLSTMClassifier, trees: Trees
     ) -> tuple[Classes, Classes]:
         """The classes of each tree's nodes, in post-order: those it has, and those found."""
-        batches = self._batches(config, vocabulary, trees, split, shuffle=False)
+        batches = self.batches(config, parts, trees)
         labels: Classes = []
         predictions: Classes = []
         for inputs, y in batches.dataset.take(batches.steps):
@@ -220,46 +195,13 @@ class TreeRecipe:
                 predictions.append(rows[1][nodes])
         return labels, predictions
 
-    @staticmethod
-    def _vocabulary(config: Any, run: RunDirectory, trees: Trees) -> WordVocabulary:
-        path = run.path / "words.txt"
-        if path.exists():
-            return WordVocabulary.load(path, config.lowercase)
-        words = (node.word for tree in trees for node in data.postorder(tree) if node.word)
-        vocabulary = WordVocabulary.count(words, config.min_count, config.lowercase)
-        if is_chief():  # every worker counts the same ones; the chief keeps them
-            vocabulary.save(path)
-        return vocabulary
-
 
 def read_split(folder: str, name: str, ending: str = "txt") -> Trees:
     """The trees of `name.txt` or `name.txt.gz`; none where only a test set is missing."""
-    paths = [Path(folder) / f"{name}.{ending}{packed}" for packed in ("", ".gz")]
-    for path in paths:
-        if path.exists():
-            return data.read_trees(path)
-    if name == "test":
+    file = f"{name}.{ending}"
+    if name == "test" and find_file(folder, file) is None:
         return []
-    raise ValueError(f"{folder} has neither {paths[0].name} nor {paths[1].name}.")
-
-
-def make_model(
-    config: TreeConfig, vocabulary: WordVocabulary, num_classes: int
-) -> TreeLSTMClassifier:
-    """The classifier that the settings describe, built."""
-    model = TreeLSTMClassifier(
-        vocabulary.size,
-        num_classes,
-        units=config.units,
-        embedding=config.embedding,
-        kind=config.tree,
-        max_children=config.max_children,
-        tied_forget=config.tied_forget,
-        dropout=config.dropout,
-        embeddings_trainable=config.tune_vectors,
-    )
-    model.build()
-    return model
+    return data.read_trees(need_file(folder, file))
 
 
 def put_word_vectors(model: TreeLSTMClassifier, path: str, vocabulary: WordVocabulary) -> None:
@@ -283,12 +225,3 @@ def put_word_vectors(model: TreeLSTMClassifier, path: str, vocabulary: WordVocab
     last = vectors[-len(words) :]  # before them are padding and unknown words
     last[:] = np.where(has_exact, exact, np.where(has_lower, lower, last))
     model.set_word_vectors(vectors)
-
-
-def compile_model(model: TreeLSTMClassifier, config: TreeConfig, steps: int) -> None:
-    """Adam with clipping; the rate warms up for an epoch, then falls along a cosine to zero."""
-    rate = rise_and_fall(config.learning_rate, config.epochs * steps, warm_up=steps)
-    adam = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    metrics = [LabelledAccuracy(), LabelledAccuracy("root", name="root_accuracy")]
-    optimizer = GlobalNormClipping(adam, config.clip_norm)
-    model.compile(optimizer, LabelledCrossentropy(), metrics=metrics, jit_compile=False)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kblocks.recipes import get
-from kblocks.recipes.grids import count_weights, make_model, width_for
+from kblocks.recipes.grids import count_weights, width_for
 from kblocks.recipes.images import ImagesConfig
 from kblocks.recipes.pathfinder import PathfinderConfig
 from kblocks.recipes.run import RunDirectory
@@ -88,7 +88,7 @@ def test_all_layers_have_about_as_many_parameters(made, channels, classes):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_what_the_model_sees(folder, layer):
     made = config(folder, layer=layer, layers=2, parameters=2000)
-    model = make_model(made, (4, 6, 1), 3)
+    model = get("images").make_model(made, (4, 6, 1))
     units, last = width_for(made, 4, 3)
     assert model.count_params() == count_weights(made, 4, 3, units, last)
     images = np.random.default_rng(1).random((3, 4, 6, 1)).astype("float32")
@@ -107,7 +107,7 @@ def test_what_the_model_sees(folder, layer):
 
 def test_settings_that_do_not_fit(folder):
     with pytest.raises(ValueError, match="`patch` must divide the height and the width, 4 and 6"):
-        make_model(config(folder, patch=4), (4, 6, 1), 3)
+        get("images").make_model(config(folder, patch=4), (4, 6, 1))
     with pytest.raises(ValueError, match="`parameters` must be at least"):
         width_for(config(folder, parameters=10), 4, 3)
     read = get("images").read

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kblocks.models.vision import count_weights
 from kblocks.recipes import get
-from kblocks.recipes.pixels import PixelsConfig, make_model, read_images, width_for
+from kblocks.recipes.pixels import PixelsConfig, width_for
 from kblocks.recipes.run import RunDirectory
 
 
@@ -60,9 +60,9 @@ def test_from_training_to_export(folder, tmp_path, layer):
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in recipe.plot(run))
 
     exported = tf.saved_model.load(str(recipe.export(run, tmp_path / "models")))
-    images = read_images(settings).test[:3]
+    images = recipe.read(settings).test[:3]
     outputs = exported.signatures["serving_default"](images=tf.constant(images))
-    _, model = recipe.load(run)
+    _, _, model = recipe.load(run)
     np.testing.assert_allclose(
         outputs["log_likelihood"], model.log_likelihood(images), rtol=1e-4, atol=1e-4
     )
@@ -82,6 +82,7 @@ def test_all_layers_have_about_as_many_parameters():
 
 
 def test_the_model_has_the_width_that_the_settings_say(folder):
+    make_model = get("pixels").make_model
     assert make_model(config(folder, layer="conv")).get_config()["features"] == 8
     model = make_model(config(folder, layer="conv", units=None, parameters=3000))
     assert count_weights("conv", model.units, 1, model.features) <= 3000
@@ -90,12 +91,13 @@ def test_the_model_has_the_width_that_the_settings_say(folder):
 
 
 def test_the_splits(folder):
-    images = read_images(config(folder))
+    read = get("pixels").read
+    images = read(config(folder))
     assert [len(split) for split in images] == [64, 16, 12]
-    assert [len(split) for split in read_images(config(folder, images=10))] == [10, 16, 12]
-    np.testing.assert_array_equal(read_images(config(folder, binarise=3)).test, images.test)
+    assert [len(split) for split in read(config(folder, images=10))] == [10, 16, 12]
+    np.testing.assert_array_equal(read(config(folder, binarise=3)).test, images.test)
     for validation in (0, 80):
         with pytest.raises(ValueError, match="`validation` must be from 1 to 79"):
-            read_images(config(folder, validation=validation))
+            read(config(folder, validation=validation))
     with pytest.raises(ValueError, match="has neither train-images-idx3-ubyte nor"):
-        read_images(config(folder / "absent"))
+        read(config(folder / "absent"))

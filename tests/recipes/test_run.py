@@ -75,7 +75,7 @@ def test_the_newest_and_the_best_checkpoint_are_kept(run):
     assert run.epochs_done() == 4
     assert run.history() == history
     assert run.log.read_text().splitlines() == ["epoch,score", "0,1.0", "1,5.0", "2,2.0", "3,3.0"]
-    for load, number in ((run.load_newest, 4), (lambda m: run.load_best(m, "score"), 2)):
+    for load, number in ((run.load_newest, 4), (lambda m: run.load_kept(m, "score"), 2)):
         loaded = model()
         load(loaded)
         np.testing.assert_array_equal(loaded.get_weights()[0], kept[number].get_weights()[0])
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_another_shape_is_one_sentence(run):
 
 def test_a_run_without_an_epoch_has_no_best(run):
     with pytest.raises(ValueError, match="not one epoch was finished"):
-        run.load_best(model(), "score")
+        run.load_kept(model(), "score")
 
 
 def test_json_is_written_whole(run):

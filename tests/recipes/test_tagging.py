@@ -12,7 +12,7 @@ from kblocks.export import TextTagger
 from kblocks.models import SequenceTagger
 from kblocks.recipes import get
 from kblocks.recipes.run import RunDirectory
-from kblocks.recipes.tagging import measure, predicted, read
+from kblocks.recipes.tagging import accuracies, predicted
 from kblocks.text import WordVocabulary
 
 ENDS = {"NN": "oon", "VB": "ing", "NNP": "oon"}  # names are nouns with a capital
@@ -126,15 +126,15 @@ def test_what_is_measured_is_the_share_of_words() -> None:
         for s, guesses in zip(sentences, found, strict=True)
         for tag, guess in zip(s.tags, guesses, strict=True)
     ]
-    values = measure(tagger, sentences, {"the", "dog", "Dog"}, 2)
+    values = accuracies(tagger, sentences, {"the", "dog", "Dog"}, 2)
     assert values["accuracy"] == pytest.approx(np.mean(right))
     assert values["unknown_accuracy"] == pytest.approx(np.mean(right[3:]))
     assert (values["words"], values["unknown_words"]) == (5, 2)
-    assert "unknown_words" not in measure(tagger, sentences, {"the", "dog", "Dog", "cat"}, 2)
+    assert "unknown_words" not in accuracies(tagger, sentences, {"the", "dog", "Dog", "cat"}, 2)
 
 
 def test_missing_data_are_told(tmp_path: Path) -> None:
-    config = get("tagging").Config
+    config, read = get("tagging").Config, get("tagging").read
     with pytest.raises(ValueError, match=r"needs --data FOLDER with train\.mrg and dev\.mrg"):
         read(config())
     with pytest.raises(ValueError, match=r"neither train\.mrg nor train\.mrg\.gz"):

@@ -15,7 +15,7 @@ from kblocks.recipes import get
 from kblocks.recipes.listops import ListOpsConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.sentiment import SentimentConfig
-from kblocks.recipes.trees import make_model, put_word_vectors
+from kblocks.recipes.trees import put_word_vectors
 from kblocks.text import WordVocabulary
 
 ADVERBS, ADJECTIVES = ("hardly", "Very"), {"bad": 1, "GRÄSSLICH": 1, "good": 3, "lovely": 3}
@@ -88,7 +88,7 @@ def test_sentiment_from_training_to_a_served_model(
         served([text])[0]["probabilities"] for text in ("(GRÄSSLICH)", "(grässlich)", "(unheard)")
     )
     assert upper == lower != unknown
-    _, model, vocabulary = recipe.load(run)
+    _, vocabulary, model = recipe.load(run)
     assert model.num_classes == {"fine": 5, "binary": 2}[classes]
     assert vocabulary.words[:2] == ("hardly", "very")
     assert "Grässlich" in vocabulary
@@ -184,7 +184,7 @@ def test_word_vectors_are_trained_or_stay(
     recipe.train(config, run, quiet=True)
     glove.unlink()  # a run has all that it needs
     recipe.train(config, run, quiet=True)
-    _, model, vocabulary = recipe.load(run)
+    _, vocabulary, model = recipe.load(run)
     vectors = np.array(model.word_embedding.embeddings)[vocabulary.ids(["Good", "very", "film"])]
     given = np.array([[1, 2, 3, 4, 5, 6], [-1, 0, 1, 0, -1, 0], [0, 0, 0, 0, 0, 7]])
     assert np.allclose(vectors, given, atol=0.2)
@@ -192,13 +192,15 @@ def test_word_vectors_are_trained_or_stay(
 
 
 def test_lower_case_is_a_setting(folder: Path, tmp_path: Path) -> None:
-    trees = get("sentiment").read(sentiment(folder)).train
+    recipe = get("sentiment")
+    trees = recipe.read(sentiment(folder)).train
     words = {}
     for lowercase in (False, True):
         config = sentiment(folder, lowercase=lowercase)
         run = RunDirectory.create(tmp_path / str(lowercase), "sentiment", config)
-        counted = get("sentiment")._vocabulary(config, run, trees)
-        loaded = get("sentiment")._vocabulary(config, run, [])
+        counted = recipe.learn_parts(config, recipe.read(config))
+        recipe.save_parts(counted, run)
+        loaded = recipe.load_parts(config, run)
         assert counted.words == loaded.words
         assert counted.lowercase == loaded.lowercase == lowercase
         words[lowercase] = set(counted.words)
@@ -260,7 +262,7 @@ def test_the_models_are_those_of_the_settings() -> None:
     vocabulary = WordVocabulary(["a"])
     for changes in ({"tree": "child_sum"}, {"tied_forget": True, "max_children": 4}):
         config = SentimentConfig(**changes, units=4, embedding=3, dropout=0.25)
-        found = make_model(config, vocabulary, 5).get_config()
+        found = get("sentiment").make_model(config, vocabulary).get_config()
         expected = {"kind": "nary", "units": 4, "embedding": 3, "dropout": 0.25, **changes}
         if "tree" in changes:
             expected["kind"] = expected.pop("tree")

@@ -7,6 +7,7 @@ from keras import ops
 
 from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.grids.diagonals import scan_diagonals
+from kblocks.layers.grids.forget_bias import forget_bias
 from kblocks.layers.recurrent.lstm_cell import LSTMGates
 
 
@@ -28,12 +29,11 @@ class DiagonalLSTM(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             shape=(2, units, 4 * units), initializer="glorot_uniform", name="recurrent_kernel"
         )
-        self.bias = self.add_weight(shape=(4 * units,), initializer=self._first_bias, name="bias")
-
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
-        forget = ops.ones if self.unit_forget_bias else ops.zeros
-        others = ops.zeros((2 * self.units,), dtype)
-        return ops.concatenate([others[: self.units], forget((self.units,), dtype), others])
+        self.bias = self.add_weight(
+            shape=(4 * units,),
+            initializer=forget_bias(units, 1, self.unit_forget_bias),
+            name="bias",
+        )
 
     def call(self, inputs: Any, pixel_mask: Any = None) -> Any:
         K_up, K_left = ops.unstack(ops.convert_to_tensor(self.recurrent_kernel), 2)

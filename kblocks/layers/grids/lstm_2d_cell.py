@@ -22,6 +22,7 @@ from keras import ops
 
 from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
+from kblocks.layers.grids.forget_bias import forget_bias
 from kblocks.layers.recurrent.checks import checked_input
 
 
@@ -128,18 +129,14 @@ class LSTM2DCell(keras.layers.Layer):
         self.recurrent_kernel_up = recurrent("recurrent_kernel_up")
         self.recurrent_kernel_left = recurrent("recurrent_kernel_left")
         self.bias = self.add_weight(
-            shape=(5 * self.units,), initializer=self._first_bias, name="bias"
+            shape=(5 * self.units,),
+            initializer=forget_bias(self.units, 2, self.unit_forget_bias),
+            name="bias",
         )
         if self.peepholes:
             self.peephole_kernel = self.add_weight(
                 shape=(4, self.units), initializer="zeros", name="peephole_kernel"
             )
-
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
-        """Zeros, with ones for both forget gates."""
-        parts = [ops.zeros((self.units,), dtype), ops.ones((2 * self.units,), dtype)]
-        parts.append(ops.zeros((2 * self.units,), dtype))
-        return ops.concatenate(parts) if self.unit_forget_bias else ops.zeros(shape, dtype)
 
     def project(self, inputs: Any) -> Any:
         """W_x x + b of all gates side by side, (..., 5 * units): what needs no state."""

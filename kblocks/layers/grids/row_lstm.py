@@ -25,6 +25,7 @@ from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.attention.checks import check_positive
 from kblocks.layers.convolution.images import checked_image, checked_pixel_mask, hide
 from kblocks.layers.convolution.masked_conv_2d import KINDS, MaskedConv2D
+from kblocks.layers.grids.forget_bias import forget_bias
 from kblocks.layers.recurrent.lstm_cell import LSTMGates
 
 
@@ -94,7 +95,7 @@ class RowLSTM(keras.layers.Layer):
             4 * units,
             (1, kernel_size),
             kind,
-            bias_initializer=self._first_bias,
+            bias_initializer=forget_bias(units, 1, unit_forget_bias),
             dtype=self.dtype_policy,
             name="input_to_state",
         )
@@ -111,13 +112,6 @@ class RowLSTM(keras.layers.Layer):
             initializer="glorot_uniform",
             name="recurrent_kernel",
         )
-
-    def _first_bias(self, shape: tuple, dtype: Any = None) -> Any:
-        """Zeros, with ones for the forget gate."""
-        forget = ops.ones if self.unit_forget_bias else ops.zeros
-        others = ops.zeros((2 * self.units,), dtype)
-        parts = [others[: self.units], forget((self.units,), dtype), others]
-        return ops.concatenate(parts)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         mask = None if mask is None else checked_pixel_mask(mask, inputs)

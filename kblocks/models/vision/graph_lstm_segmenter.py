@@ -20,15 +20,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from kblocks.backend import known_values, take_rows
 from kblocks.layers import GraphLSTM
+from kblocks.models.vision.segmenter_checks import checked_graph
+from kblocks.models.vision.superpixel_maps import of_pixels, superpixel_means, upsample
 
 Tensor = Any
-
-STRIDE = 4  # pixels to a step of the feature map
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -66,8 +64,7 @@ class GraphLSTMSegmenter(keras.Model):
 
     Example:
 
-    >>> import numpy as np
-    >>> from kblocks.models import GraphLSTMSegmenter
+    >>>     >>> from kblocks.models import GraphLSTMSegmenter
     >>> model = GraphLSTMSegmenter(3, units=8)
     >>> inputs = {
     ...     "image": np.zeros((1, 6, 9, 3), "uint8"),
@@ -170,7 +167,7 @@ class GraphLSTMSegmenter(keras.Model):
         self.built = True
 
     def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> dict[str, Tensor]:
-        image, superpixels, neighbours = _checked(inputs)
+        image, superpixels, neighbours = checked_graph(inputs)
         size = ops.shape(image)[1:3]
         x = self.features(image, training)
         confidence = ops.cast(self.confidence(x), self._wide)
@@ -180,7 +177,7 @@ class GraphLSTMSegmenter(keras.Model):
             # superpixels' before they are dealt out.
             of_nodes = ops.matmul(nodes, ops.cast(self.classify.kernel[0, 0], nodes.dtype))
             logits = upsample(ops.cast(self.classify(x), self._wide), size)
-            logits = logits + ops.cast(_of_pixels(of_nodes, superpixels), self._wide)
+            logits = logits + ops.cast(of_pixels(of_nodes, superpixels), self._wide)
         else:
             refined = x
             for first in range(0, len(self.refinements), 4):
@@ -230,94 +227,3 @@ class GraphLSTMSegmenter(keras.Model):
         """The constructor arguments."""
         names = ("num_classes", "units", "blocks", "graph_layers", "graph", "dropout", "seed")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def superpixel_means(x: Tensor, superpixels: Tensor, nodes: Any) -> tuple[Tensor, Tensor]:
-    """Average a feature map over superpixels.
-
-    Args:
-        x: Floats (batch, height / 4, width / 4, features); a pixel has those that cover it.
-        superpixels: The superpixel of each pixel, integers (batch, height, width).
-        nodes: How many superpixels an image has at most.
-
-    Returns:
-        The means (batch, nodes, features), and which superpixels have pixels, (batch, nodes).
-    """
-    batch, height, width = ops.shape(superpixels)
-    x = ops.repeat(ops.repeat(x, STRIDE, axis=1), STRIDE, axis=2)[:, :height, :width]
-    # The pixels of a superpixel are counted as the sum of a further feature.
-    x = ops.concatenate([x, ops.ones_like(x[..., :1])], axis=-1)
-    rows = ops.reshape(x, (-1, x.shape[-1]))
-    ids = ops.reshape(_rows_of(superpixels, nodes), (-1,))
-    sums = ops.segment_sum(rows, ids, num_segments=batch * nodes)
-    sums = ops.reshape(sums, (batch, nodes, x.shape[-1]))
-    count = sums[..., -1:]
-    return sums[..., :-1] / ops.maximum(count, 1), ops.greater(count[..., 0], 0)
-
-
-def _of_pixels(nodes: Tensor, superpixels: Tensor) -> Tensor:
-    """What each pixel's superpixel has: (batch, height, width, features)."""
-    flat = ops.reshape(nodes, (-1, nodes.shape[-1]))
-    return take_rows(flat, _rows_of(superpixels, ops.shape(nodes)[1]))
-
-
-def _rows_of(superpixels: Tensor, nodes: Any) -> Tensor:
-    """The row of each pixel's superpixel where those of all images lie one below the other."""
-    image = ops.arange(ops.shape(superpixels)[0], dtype="int32")
-    return superpixels + ops.reshape(image * nodes, (-1, 1, 1))
-
-
-def upsample(x: Tensor, size: tuple[Any, Any]) -> Tensor:
-    """Interpolate (batch, height / 4, width / 4, features) bilinearly to (height, width)."""
-    rows, columns = (
-        ops.cast(_interpolation(into, ops.shape(x)[axis]), x.dtype)
-        for axis, into in enumerate(size, start=1)
-    )
-    return ops.einsum("Yy,byxc,Xx->bYXc", rows, x, columns)
-
-
-def _interpolation(into: Any, size: Any) -> Tensor:
-    """How much each of `size` cells, of four pixels each, counts at each of `into` pixels."""
-    cell = ops.cast(ops.arange(size), "float32")
-    place = (ops.cast(ops.arange(into), "float32") + 0.5) / STRIDE - 0.5
-    place = ops.clip(place, 0.0, ops.cast(size, "float32") - 1)
-    return ops.maximum(1 - ops.abs(ops.expand_dims(place, 1) - cell), 0.0)
-
-
-def _checked(inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """The inputs, if they are of the right names, ranks and sizes."""
-    for name in ("image", "superpixels", "neighbours"):
-        if name not in inputs:
-            raise ValueError(f"`inputs` must have {name!r}, and has: {', '.join(inputs)}.")
-    image, superpixels, neighbours = (
-        inputs[name] for name in ("image", "superpixels", "neighbours")
-    )
-    if len(image.shape) != 4 or image.shape[3] != 3:
-        raise ValueError(
-            f"`image` must have shape (batch, height, width, 3), got {tuple(image.shape)}."
-        )
-    pairs = zip(image.shape[:3], superpixels.shape, strict=False)
-    if len(superpixels.shape) != 3 or any(None not in pair and len({*pair}) > 1 for pair in pairs):
-        raise ValueError(
-            f"`superpixels` must have the shape of the images, {tuple(image.shape[:3])}, "
-            f"got {tuple(superpixels.shape)}."
-        )
-    if len(neighbours.shape) != 3:
-        raise ValueError(
-            "`neighbours` must have shape (batch, superpixels, neighbours), got "
-            f"{tuple(neighbours.shape)}."
-        )
-    _check_values(superpixels, neighbours)
-    return image, ops.cast(superpixels, "int32"), ops.cast(neighbours, "int32")
-
-
-def _check_values(superpixels: Tensor, neighbours: Tensor) -> None:
-    if (numbers := known_values(superpixels)) is None:
-        return
-    nodes = neighbours.shape[1]
-    for image in np.flatnonzero(((numbers < 0) | (numbers >= nodes)).any(axis=(1, 2)))[:1]:
-        low, high = numbers[image].min(), numbers[image].max()
-        raise ValueError(
-            f"`superpixels` of image {image} must be from 0 to {nodes - 1}, the rows of "
-            f"`neighbours`, and are from {low} to {high}."
-        )
