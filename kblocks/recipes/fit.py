@@ -24,6 +24,7 @@ def fit(
     score: Callable[[], dict[str, float]] = dict,
     patience: int | None = None,
     minutes: float | None = None,
+    average: int = 1,
     seed: int = 0,
     quiet: bool = False,
 ) -> History:
@@ -43,6 +44,7 @@ def fit(
         score: Measures the model after each epoch, beside Keras' own metrics.
         patience: Stop when so many epochs brought no better `metric`.
         minutes: Stop within an epoch after so much training time.
+        average: How many checkpoints in a row are kept, to be averaged.
         seed: Of everything drawn at random in the layers.
         quiet: A line an epoch instead of a progress bar.
 
@@ -65,7 +67,7 @@ def fit(
     callbacks: list[keras.callbacks.Callback] = [
         _Reseed(seed),
         _Score(score),
-        _Keep(run, history, metric, patience),
+        _Keep(run, history, metric, patience, average),
         bar,
     ]
     if is_chief():
@@ -131,10 +133,16 @@ class _Keep(keras.callbacks.Callback):
     """Keep the state of each epoch in the run, and stop when it no longer gets better."""
 
     def __init__(
-        self, run: RunDirectory, history: History, metric: str, patience: int | None
+        self,
+        run: RunDirectory,
+        history: History,
+        metric: str,
+        patience: int | None,
+        average: int,
     ) -> None:
         super().__init__()
         self.run, self.history, self.metric, self.patience = run, history, metric, patience
+        self.average = average
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.began = time.monotonic()
@@ -144,7 +152,7 @@ class _Keep(keras.callbacks.Callback):
         row["minutes"] = (time.monotonic() - self.began) / 60
         self.history.append(row)
         if is_chief():
-            self.run.save(self.model, self.history, self.metric)
+            self.run.save(self.model, self.history, self.metric, self.average)
         if _out_of_patience(self.history, self.metric, self.patience):
             self.model.stop_training = True
 

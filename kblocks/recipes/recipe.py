@@ -33,8 +33,10 @@ class TrainingConfig:
     patience: int | None = None  # stop after so many epochs that are no better
     minutes: float | None = None  # stop after so much training
     keep: Keep = "best"  # "best" or "last": the epoch that is measured and exported
+    average: int = 1  # its weights are the mean of those after so many epochs up to it
     learning_rate: float = 1e-3  # at its height; it rises, then falls along a cosine to zero
     weight_decay: float = 0.0
+    accumulate: int = 1  # batches whose gradients make one step
     clip_norm: float = 5.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     strategy: str = "auto"
@@ -106,6 +108,10 @@ class Recipe:
         """Up for an epoch of so many steps, then along a cosine to zero."""
         return rise_and_fall(config.learning_rate, config.epochs * steps, warm_up=steps)
 
+    def adam(self, config: Any) -> dict[str, Any]:
+        """Further arguments of Adam."""
+        return {}
+
     def score(
         self, config: Any, parts: Any, model: Any, split: Any, batches: Batches
     ) -> Callable[[], dict[str, float]]:
@@ -164,17 +170,22 @@ class Recipe:
             score=self.score(config, parts, model, splits.validation, validation),
             patience=config.patience,
             minutes=config.minutes,
+            average=config.average,
             seed=config.seed,
             quiet=quiet,
         )
         return history[kept_epoch(history, self.metric, config.keep) - 1]
 
     def compile(self, config: Any, parts: Any, model: Any, steps: int) -> None:
-        """Adam with clipping, and with weight decay where there is some; `steps` an epoch."""
-        rate = self.learning_rate(config, steps)
-        optimizer = keras.optimizers.Adam(rate)
+        """Adam with clipping, and with weight decay where there is some; batches an epoch."""
+        options = {
+            "learning_rate": self.learning_rate(config, max(1, steps // config.accumulate)),
+            "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
+            **self.adam(config),
+        }
+        optimizer = keras.optimizers.Adam(**options)
         if config.weight_decay:
-            optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+            optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **options)
         model.compile(
             GlobalNormClipping(optimizer, config.clip_norm),
             **self.objective(config, parts),
@@ -214,7 +225,7 @@ class Recipe:
         config = self.Config(**run.read_json("config.json")["settings"])
         parts = self.load_parts(config, run)
         model = self.make_model(config, parts)
-        run.load_kept(model, self.metric, config.keep)
+        run.load_kept(model, self.metric, config.keep, config.average)
         return config, parts, model
 
     def _parts(self, config: Any, run: RunDirectory, splits: Any) -> Any:

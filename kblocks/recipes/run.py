@@ -102,8 +102,10 @@ class RunDirectory:
         done = self.epochs_done()
         return self.read_json(f"checkpoints/epoch-{done}/history.json") if done else []
 
-    def save(self, model: Any, history: History, metric: str) -> None:
+    def save(self, model: Any, history: History, metric: str, average: int = 1) -> None:
         """Keep the state after an epoch: `history` has one entry for each epoch done.
+
+        Kept are the newest `average` checkpoints, and the best with those just before it.
 
         Raises:
             OSError: The disk has no room for it, or cannot be written.
@@ -119,23 +121,35 @@ class RunDirectory:
         shutil.rmtree(target, ignore_errors=True)
         beside.rename(target)
         self._write_log(history)
+        wanted = {*_up_to(done, average), *_up_to(best_epoch(history, metric), average)}
         for number in self._numbers():
-            if number not in (done, best_epoch(history, metric)):
+            if number not in wanted:
                 shutil.rmtree(self._checkpoint(number))
 
     def load_newest(self, model: Any) -> None:
         """Bring model and optimizer to where the newest checkpoint was."""
         self._load(model, self.epochs_done())
 
-    def load_kept(self, model: Any, metric: str, keep: Keep = "best") -> None:
+    def load_kept(self, model: Any, metric: str, keep: Keep = "best", average: int = 1) -> None:
         """Bring the model to the epoch with the highest `metric`, or to the last one.
+
+        With `average` over 1 its weights are the mean of those after so many epochs up to it.
 
         Raises:
             ValueError: No epoch was finished.
         """
         if not self.epochs_done():
             raise ValueError(f"{self.path} has no checkpoint: not one epoch was finished.")
-        self._load(model, kept_epoch(self.history(), metric, keep))
+        *before, kept = _up_to(kept_epoch(self.history(), metric, keep), average)
+        totals: list[Any] = []
+        for number in before:
+            self._load(model, number)
+            values = [value.astype("float64") for value in model.get_weights()]
+            totals = [a + b for a, b in zip(totals, values, strict=True)] if totals else values
+        self._load(model, kept)
+        if before:
+            pairs = zip(totals, model.get_weights(), strict=True)
+            model.set_weights([(a + b) / (len(before) + 1) for a, b in pairs])
 
     def _load(self, model: Any, number: int) -> None:
         path = self._checkpoint(number) / "model.weights.h5"
@@ -174,6 +188,11 @@ def _need_room(path: Path, model: Any) -> None:
     needed = values + 2048 * len(variables) + 65536  # HDF5's own, and history.json
     if shutil.disk_usage(path).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def _up_to(number: int, count: int) -> range:
+    """The numbers of so many epochs, `number` the last of them."""
+    return range(max(1, number - count + 1), number + 1)
 
 
 def best_epoch(history: History, metric: str) -> int:

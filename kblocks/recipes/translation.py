@@ -2,6 +2,7 @@
 
     kblocks train translation --out runs/help
     kblocks train translation --data folder --set source=en --set target=de --out runs/mine
+    kblocks train translation --data folder --set model=transformer --out runs/transformer
 
 The data are the embedded LibreOffice help, a TSV file of two columns, or a folder with
 `train.en`, `train.de`, `val.en`, `val.de` (or `.gz`).
@@ -16,14 +17,14 @@ from typing import Any, ClassVar, Literal
 from kblocks import data
 from kblocks.export import TextTranslator
 from kblocks.metrics import bleu
-from kblocks.models import BahdanauTranslator, LuongTranslator
+from kblocks.models import BahdanauTranslator, LuongTranslator, TransformerTranslator
 from kblocks.models.translation import Translator
 from kblocks.plotting import plot_attention
 from kblocks.recipes.files import find_file, need_file
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.text import SubwordVocabulary
-from kblocks.training import MaskedAccuracy, MaskedCrossentropy
+from kblocks.training import MaskedAccuracy, MaskedCrossentropy, NoamSchedule
 
 
 @dataclasses.dataclass
@@ -37,15 +38,19 @@ class TranslationConfig(TrainingConfig):
     vocabulary: int = 4000  # subwords, one vocabulary for both languages
     max_length: int = 48  # subwords of a sentence
 
-    model: Literal["bahdanau", "luong"] = "bahdanau"
-    attention: bool = True
+    model: Literal["bahdanau", "luong", "transformer"] = "bahdanau"
+    size: Literal["tiny", "base", "big"] = "tiny"  # of the Transformer
+    norm: Literal["post", "pre"] = "post"  # of the Transformer
+    warm_up: int = 2000  # steps, of the Transformer
+    attention: bool = True  # of the recurrent translators
     cell: Literal["gru", "lstm"] = "gru"  # of the Bahdanau translator
     layers: int = 2  # of the Luong translator
     score: str = "general"  # of the Luong translator
-    units: int = 256
-    embedding: int = 256
+    units: int = 256  # of the recurrent translators
+    embedding: int = 256  # of the recurrent translators
     dropout: float = 0.3
 
+    batch_tokens: int | None = None  # subwords of a batch, instead of `batch_size` pairs
     epochs: int = 16
     patience: int | None = 4
     label_smoothing: float = 0.1
@@ -58,7 +63,7 @@ class Translation(Recipe):
     """The recipe `translation`; its part is one vocabulary of subwords for both languages."""
 
     name = "translation"
-    summary = "attention translator (Bahdanau or Luong), English to German by default"
+    summary = "attention translator (Bahdanau, Luong or Transformer), English to German by default"
     facts: ClassVar = {
         "data": "LibreOffice's help, 18,405 pairs of at most 20 words; or --data FILE or FOLDER",
         "size": "3.4 M parameters",
@@ -114,26 +119,37 @@ class Translation(Recipe):
     ) -> data.Batches:
         """Pairs of about equal lengths."""
         return data.translation_batches(
-            split, parts, parts, config.batch_size, config.max_length, config.seed, **options
+            split,
+            parts,
+            parts,
+            config.batch_size,
+            config.max_length,
+            config.seed,
+            batch_tokens=config.batch_tokens,
+            **options,
         )
 
     def make_model(self, config: TranslationConfig, parts: SubwordVocabulary) -> Translator:
         """The translator that the settings describe, built."""
-        common: dict[str, Any] = {
+        vocabularies: dict[str, Any] = {
             "source_vocabulary_size": parts.size,
             "target_vocabulary_size": parts.size,
-            "embedding_dim": config.embedding,
-            "units": config.units,
-            "dropout": config.dropout,
             "tie_embeddings": "all",
+            "dropout": config.dropout,
         }
+        widths = {"embedding_dim": config.embedding, "units": config.units}
         model: Translator
-        if config.model == "bahdanau":
+        if config.model == "transformer":
+            model = TransformerTranslator.of_size(config.size, **vocabularies, norm=config.norm)
+        elif config.model == "bahdanau":
             attention = "additive" if config.attention else None
-            model = BahdanauTranslator(**common, cell=config.cell, attention=attention)
+            model = BahdanauTranslator(
+                **vocabularies, **widths, cell=config.cell, attention=attention
+            )
         else:
             model = LuongTranslator(
-                **common,
+                **vocabularies,
+                **widths,
                 layers=config.layers,
                 attention=config.score if config.attention else None,
                 bidirectional=True,
@@ -148,6 +164,17 @@ class Translation(Recipe):
             "loss": MaskedCrossentropy(config.label_smoothing),
             "metrics": [MaskedAccuracy()],
         }
+
+    def learning_rate(self, config: TranslationConfig, steps: int) -> Any:
+        """Noam's schedule with the height of the settings for the Transformer."""
+        if config.model != "transformer":
+            return super().learning_rate(config, steps)
+        # Its height is scale / sqrt(model_dim * warm_up).
+        return NoamSchedule(1, config.warm_up, config.learning_rate * config.warm_up**0.5)
+
+    def adam(self, config: TranslationConfig) -> dict[str, Any]:
+        """As Vaswani et al. (2017), section 5.3, for the Transformer."""
+        return {"beta_2": 0.98, "epsilon": 1e-9} if config.model == "transformer" else {}
 
     def score(
         self,
@@ -186,7 +213,7 @@ class Translation(Recipe):
         self, config: TranslationConfig, parts: SubwordVocabulary, model: Translator, folder: Path
     ) -> list[Path]:
         """The attention of one held-out sentence."""
-        if not config.attention:
+        if config.model != "transformer" and not config.attention:
             return []
         translator = self.servable(config, parts, model)
         pairs = self.read(config).validation

@@ -110,3 +110,20 @@ def test_json_is_written_whole(run):
 
 def test_the_first_of_equal_epochs_is_best():
     assert best_epoch([{"b": 1.0}, {"b": 2.0}, {"b": 2.0}], "b") == 2
+
+
+def test_the_mean_of_the_last_epochs(run):
+    history, values = [], []
+    for value in (1.0, 5.0, 2.0, 4.0):
+        history.append({"score": value})
+        one = model()
+        values.append(one.get_weights()[0])
+        run.save(one, history, "score", average=2)
+    names = sorted(p.name for p in (run.path / "checkpoints").iterdir())
+    assert names == ["epoch-1", "epoch-2", "epoch-3", "epoch-4"]
+    for keep, among in (("last", values[2:]), ("best", values[:2])):
+        loaded = model()
+        run.load_kept(loaded, "score", keep, average=2)
+        np.testing.assert_allclose(loaded.get_weights()[0], np.mean(among, axis=0), rtol=1e-6)
+    run.load_kept(loaded, "score", "last", average=9)  # no more than there are
+    np.testing.assert_allclose(loaded.get_weights()[0], np.mean(values, axis=0), rtol=1e-6)
