@@ -137,7 +137,7 @@ class Translation(Recipe):
             "tie_embeddings": "all",
             "dropout": config.dropout,
         }
-        widths = {"embedding_dim": config.embedding, "units": config.units}
+        widths: dict[str, Any] = {"embedding_dim": config.embedding, "units": config.units}
         model: Translator
         if config.model == "transformer":
             model = TransformerTranslator.of_size(config.size, **vocabularies, norm=config.norm)

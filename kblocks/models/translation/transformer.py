@@ -179,8 +179,10 @@ class TransformerTranslator(Translator):
         super().build(input_shape)
         x = (None, None, self.embedding_dim)
         self.position.build(x)
-        for layer in (*self.encoder, *self.norms):
+        for layer in self.encoder:
             layer.build(x)
+        for norm in self.norms:
+            norm.build(x)
         for layer in self.decoder:
             layer.build(x, x)
 
