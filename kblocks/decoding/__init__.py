@@ -1,7 +1,9 @@
 """Decoding over one protocol: start from the source, step on tokens."""
 
 from kblocks.decoding.beam_search import beam_search
+from kblocks.decoding.constraint import Constraint
 from kblocks.decoding.greedy import greedy
 from kblocks.decoding.protocol import Decodable, Decoded
+from kblocks.decoding.tree_constraint import TreeConstraint
 
-__all__ = ["Decodable", "Decoded", "beam_search", "greedy"]
+__all__ = ["Constraint", "Decodable", "Decoded", "TreeConstraint", "beam_search", "greedy"]

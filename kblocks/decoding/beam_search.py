@@ -10,14 +10,14 @@ import keras
 from keras import ops
 
 from kblocks import tokens
+from kblocks.decoding.constraint import IMPOSSIBLE as _NEVER
+from kblocks.decoding.constraint import Constrained, Constraint
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,
     check_max_length,
     next_log_probabilities,
 )
-
-_NEVER = -1e9
 
 
 def beam_search(
@@ -26,6 +26,7 @@ def beam_search(
     max_length: int,
     beam_width: int = 4,
     length_penalty: float = 1.0,
+    constraint: Constraint | None = None,
 ) -> Decoded:
     """Keep the `beam_width` best hypotheses of each source, until all have ended.
 
@@ -35,9 +36,11 @@ def beam_search(
         max_length: The static length of the result; a hypothesis may be cut there.
         beam_width: Hypotheses kept, and returned: the n-best list. At most the vocabulary's size.
         length_penalty: alpha; 0 ranks by the plain log-probability, which favours short ones.
+        constraint: What may be produced at all; anything if absent.
 
     Returns:
-        `Decoded` with `beam_width` hypotheses a source, best first.
+        `Decoded` with `beam_width` hypotheses a source, best first. Where fewer are possible, the
+        others are all padding, with a score of -1e9.
 
     Raises:
         ValueError: `beam_width` or `max_length` is not a positive int, `length_penalty` is
@@ -48,6 +51,9 @@ def beam_search(
         raise ValueError(f"`beam_width` must be a positive int, got {beam_width!r}.")
     if length_penalty < 0:
         raise ValueError(f"`length_penalty` must not be negative, got {length_penalty!r}.")
+
+    if constraint is not None:
+        model = Constrained(model, constraint, max_length)
 
     k, max_source = beam_width, ops.shape(source)[1]
     batch = ops.shape(source)[0]
@@ -107,7 +113,13 @@ def beam_search(
     )
     start = (ops.zeros((), "int32"), ops.full((batch, k), tokens.START, "int32"), carry, hypotheses)
     _, _, _, (produced, log_p, lengths, alignment) = ops.while_loop(unfinished, advance, start)
-    return Decoded(produced, log_p / _length_penalty(lengths, length_penalty), alignment)
+    scores = log_p / _length_penalty(lengths, length_penalty)
+    possible = log_p > _NEVER / 2  # (batch, k)
+    return Decoded(
+        ops.where(possible[:, :, None], produced, tokens.PADDING),
+        ops.where(possible, scores, _NEVER),
+        ops.where(possible[:, :, None, None], alignment, 0.0),
+    )
 
 
 def _length_penalty(lengths: Any, alpha: float) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from kblocks import tokens
+from kblocks.decoding.constraint import Constrained, Constraint
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,
@@ -13,18 +14,23 @@ from kblocks.decoding.protocol import (
 )
 
 
-def greedy(model: Decodable, source: Any, max_length: int) -> Decoded:
+def greedy(
+    model: Decodable, source: Any, max_length: int, constraint: Constraint | None = None
+) -> Decoded:
     """Take the most probable token at each step, until each row has ended.
 
     Args:
         model: See `kblocks.decoding.Decodable`.
         source: `(batch, time)` ids.
         max_length: The static length of the result; a hypothesis may be cut there.
+        constraint: What may be produced at all; anything if absent.
 
     Returns:
         `Decoded` with one hypothesis a source; its score is the sum of log-probabilities.
     """
     check_max_length(max_length)
+    if constraint is not None:
+        model = Constrained(model, constraint, max_length)
     memory, carry = model.start(source)
     batch = ops.shape(source)[0]
     positions = ops.arange(max_length)
