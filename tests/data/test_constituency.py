@@ -29,8 +29,8 @@ from tests.data.shared_data import ROOT, needs
             "( (S (VP (VBD reported) (SBAR (-NONE- 0) (S (-NONE- *T*-1)))) (. .)) )",
             "(S (VP (VBD reported)) (. .))",
         ),
-        ("(S (NP-SBJ-1 (NP-TMP=2 (NN x))) (ADVP|PRT (RB y)))", "(S (NP (NP (NN x))) (ADVP|PRT (RB y)))"),
-        ("(PRN (-LRB- -LCB-) (NN x-1) (-RRB- -RRB-))", "(PRN (-LRB- -LCB-) (NN x-1) (-RRB- -RRB-))"),
+        ("(S (NP-SBJ-1 (NP-TMP=2 (NN x))) (X|Y (RB y)))", "(S (NP (NP (NN x))) (X|Y (RB y)))"),
+        ("(PRN (-LRB- -LCB-) (NN x-1) (-RRB- -RRB-))",) * 2,
         ("(TOP (S1 (ROOT (S (NN x)))))", "(S (NN x))"),
         ("(TOP (S (NN x)) (S (NN y)))", "(TOP (S (NN x)) (S (NN y)))"),
         ("( (S (NN x)) (S (NN y)) )", "(TOP (S (NN x)) (S (NN y)))"),
@@ -84,7 +84,7 @@ def test_the_example_of_the_paper() -> None:
 
 def test_deeper_than_the_stack() -> None:
     tree = Tree("NN", "x")
-    for _ in range(30_000):
+    for _ in range(5_000):
         tree = Tree("NP", None, (tree,))
     assert tree_of(linearise(tree), ["x"], ["NN"]) == clean_tree(tree) == tree
 
@@ -119,6 +119,7 @@ def test_trees_that_are_no_tokens() -> None:
         tree_of(["(S", "XX", ")"], ["x"], ["NN", "NN"])
 
 
+@pytest.mark.slow
 @needs("treebank")
 def test_every_tree_of_the_treebank_there_and_back() -> None:
     for name, number in (("train", 3500), ("dev", 200)):

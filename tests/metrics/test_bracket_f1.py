@@ -96,7 +96,5 @@ def test_wrong_arguments() -> None:
         bracket_f1([x], [x, y])
     with pytest.raises(ValueError, match="as many, and at least one, got 0 and 0"):
         bracket_f1([], [])
-    with pytest.raises(
-        ValueError, match="tree 1: `predicted` has the words 'x', and `gold` has 'y z'"
-    ):
+    with pytest.raises(ValueError, match=r"tree 1: .* has the words 'x', and `gold` has 'y z'"):
         bracket_f1([y, x], [y, y])
