@@ -21,7 +21,7 @@ from kblocks.parsing import PCFG, right_branching
 from kblocks.recipes.provenance import provenance
 
 SHARES = (0.25, 0.5, 1.0)
-ORDERS = [(h, v) for v, h in itertools.product((1, 2, 3), (0, 1, 2))]
+ORDERS = [(h, v) for v, h in itertools.product((1, 2), (0, 1, 2))]
 LABELS = ("NP", "VP", "S", "PP")
 HELD_OUT = 20  # each so-many-th tree of train
 LONGEST = 40  # words, of trees held out
