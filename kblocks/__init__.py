@@ -2,7 +2,7 @@
 
 `import kblocks` registers every layer, model, loss and schedule, so that `.keras` files load
 without `custom_objects`. The side rooms (`data`, `text`, `metrics`, `distribute`, `export`,
-`plotting`, `recipes`) are imported on first use.
+`parsing`, `plotting`, `recipes`) are imported on first use.
 """
 
 import importlib
@@ -12,7 +12,16 @@ from kblocks import backend, decoding, layers, models, training
 
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = ("data", "distribute", "export", "metrics", "plotting", "recipes", "text")
+_ON_FIRST_USE = (
+    "data",
+    "distribute",
+    "export",
+    "metrics",
+    "parsing",
+    "plotting",
+    "recipes",
+    "text",
+)
 
 __all__ = ["backend", "decoding", "layers", "models", "training", *_ON_FIRST_USE]
 

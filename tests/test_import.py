@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-SIDE_ROOMS = ("cli", "data", "distribute", "export", "metrics", "plotting", "recipes", "text")
+SIDE_ROOMS = (
+    "cli",
+    "data",
+    "distribute",
+    "export",
+    "metrics",
+    "parsing",
+    "plotting",
+    "recipes",
+    "text",
+)
 
 # Prints what `import kblocks` brings beyond `import keras`, by top-level package and room.
 NEW_MODULES = """

@@ -1,6 +1,7 @@
 """Readers of public formats and embedded corpora, and the `tf.data` pipelines made of them."""
 
 from kblocks.data import listops, pathfinder
+from kblocks.data.constituency import clean_tree, read_constituency, subset
 from kblocks.data.corpora import Splits, libreoffice_help, split_by_letters
 from kblocks.data.images import (
     LabelledImages,
@@ -9,6 +10,7 @@ from kblocks.data.images import (
     read_fashion_mnist,
     read_idx,
 )
+from kblocks.data.linearise import linearise, tree_of
 from kblocks.data.pipelines import Batches, translation_batches
 from kblocks.data.readers import Pairs, read_lines, read_pairs, read_parallel
 from kblocks.data.segmentation import (
@@ -61,18 +63,21 @@ __all__ = [
     "binary",
     "bracket_string",
     "check_trees",
+    "clean_tree",
     "digit",
     "fine_grained",
     "grid_cells",
     "image_batches",
     "leaves",
     "libreoffice_help",
+    "linearise",
     "listops",
     "parse_tree",
     "pathfinder",
     "postorder",
     "prepare_scenes",
     "read_camvid",
+    "read_constituency",
     "read_fashion_mnist",
     "read_idx",
     "read_lines",
@@ -85,6 +90,7 @@ __all__ = [
     "scene_batches",
     "spans",
     "split_by_letters",
+    "subset",
     "superpixel_graph",
     "superpixels",
     "tagged_sentences",
@@ -93,4 +99,5 @@ __all__ = [
     "tree_arrays",
     "tree_batches",
     "tree_depth",
+    "tree_of",
 ]

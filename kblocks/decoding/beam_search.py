@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kblocks.decoding.constraint import IMPOSSIBLE, Constrained, Constraint
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,
@@ -17,8 +18,6 @@ from kblocks.decoding.protocol import (
     repeated,
 )
 
-_NEVER = -1e9
-
 
 def beam_search(
     model: Decodable,
@@ -26,6 +25,7 @@ def beam_search(
     max_length: int,
     beam_width: int = 4,
     length_penalty: float = 1.0,
+    constraint: Constraint | None = None,
 ) -> Decoded:
     """Keep the `beam_width` best hypotheses of each source, until all have ended.
 
@@ -35,9 +35,11 @@ def beam_search(
         max_length: The static length of the result; a hypothesis may be cut there.
         beam_width: Hypotheses kept, and returned: the n-best list. At most the vocabulary's size.
         length_penalty: alpha; 0 ranks by the plain log-probability, which favours short ones.
+        constraint: What may be produced at all; anything if absent.
 
     Returns:
-        `Decoded` with `beam_width` hypotheses a source, best first.
+        `Decoded` with `beam_width` hypotheses a source, best first. Where fewer are possible, the
+        others are all padding, with a score of -1e9.
 
     Raises:
         ValueError: `beam_width` or `max_length` is not a positive int, `length_penalty` is
@@ -49,6 +51,8 @@ def beam_search(
     if length_penalty < 0:
         raise ValueError(f"`length_penalty` must not be negative, got {length_penalty!r}.")
 
+    if constraint is not None:
+        model = Constrained(model, constraint)
     k, max_source = beam_width, ops.shape(source)[1]
     batch = ops.shape(source)[0]
     special = model.special_tokens
@@ -70,7 +74,7 @@ def beam_search(
         # An ended hypothesis has one continuation, at no cost: the end id once more.
         new = ops.reshape(next_log_probabilities(logits, special), (-1, k, vocabulary))
         at_end = ops.arange(vocabulary) == special.end
-        new = ops.where(ended[:, :, None], ops.where(at_end, 0.0, _NEVER), new)
+        new = ops.where(ended[:, :, None], ops.where(at_end, 0.0, IMPOSSIBLE), new)
         totals = log_p[:, :, None] + new
         long = lengths + ops.cast(ops.logical_not(ended), "int32")  # (batch, k)
         ranked = totals / _length_penalty(long, length_penalty)[:, :, None]
@@ -98,7 +102,7 @@ def beam_search(
         return i + 1, chosen, ended, carry, (produced, log_p, lengths, alignment)
 
     # All beams begin alike; only the first of them counts.
-    only_first = ops.where(ops.arange(k) == 0, 0.0, _NEVER)
+    only_first = ops.where(ops.arange(k) == 0, 0.0, IMPOSSIBLE)
     hypotheses = (
         ops.full((batch, k, max_length), special.padding, "int32"),
         ops.zeros((batch, k), "float32") + only_first,
@@ -108,7 +112,13 @@ def beam_search(
     first = ops.reshape(first, (batch, k))
     start = (ops.zeros((), "int32"), first, ops.zeros_like(first, "bool"), carry, hypotheses)
     *_, (produced, log_p, lengths, alignment) = ops.while_loop(unfinished, advance, start)
-    return Decoded(produced, log_p / _length_penalty(lengths, length_penalty), alignment)
+    scores = log_p / _length_penalty(lengths, length_penalty)
+    possible = log_p > IMPOSSIBLE / 2  # (batch, k)
+    return Decoded(
+        ops.where(possible[:, :, None], produced, special.padding),
+        ops.where(possible, scores, IMPOSSIBLE),
+        ops.where(possible[:, :, None, None], alignment, 0.0),
+    )
 
 
 def _length_penalty(lengths: Any, alpha: float) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras import ops
 
+from kblocks.decoding.constraint import Constrained, Constraint
 from kblocks.decoding.protocol import (
     Decodable,
     Decoded,
@@ -22,6 +23,7 @@ def roll_out(
     max_length: int,
     choose: Callable[[Tensor, Tensor], Tensor],
     times: int = 1,
+    constraint: Constraint | None = None,
 ) -> Decoded:
     """Go on until each row has ended.
 
@@ -32,11 +34,14 @@ def roll_out(
         choose: From log-probabilities `(batch * times, vocabulary)` and the number of the step to
             ids `(batch * times,)`.
         times: Hypotheses of each source.
+        constraint: What may be produced at all; anything if absent.
 
     Returns:
         `Decoded`; a score is the sum of the log-probabilities of the hypothesis.
     """
     check_max_length(max_length)
+    if constraint is not None:
+        model = Constrained(model, constraint)
     special = model.special_tokens
     memory, carry = repeated(model.start(source, max_length), times)
     first = repeated(model.first(source), times)

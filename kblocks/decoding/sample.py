@@ -15,6 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kblocks.decoding.constraint import Constraint
 from kblocks.decoding.protocol import Decodable, Decoded, check_max_length
 from kblocks.decoding.roll_out import roll_out
 
@@ -30,6 +31,7 @@ def sample(
     top_p: float | None = None,
     samples: int = 1,
     seed: int | keras.random.SeedGenerator | None = None,
+    constraint: Constraint | None = None,
 ) -> Decoded:
     """Draw continuations of each source.
 
@@ -43,6 +45,7 @@ def sample(
             `top_k` leaves, where both are given.
         samples: Continuations of each source.
         seed: Of what is drawn: with the same int, the same.
+        constraint: What may be produced at all; anything if absent.
 
     Returns:
         `Decoded` with `samples` hypotheses a source, in the order drawn. A score is the sum of the
@@ -70,7 +73,7 @@ def sample(
     def choose(log_p: Tensor, i: Tensor) -> Tensor:
         return draw(log_p / temperature, ops.take(u, i, axis=0), top_k, top_p)
 
-    return roll_out(model, source, max_length, choose, samples)
+    return roll_out(model, source, max_length, choose, samples, constraint)
 
 
 def draw(logits: Tensor, u: Tensor, top_k: int | None, top_p: float | None) -> Tensor:

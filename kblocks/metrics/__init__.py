@@ -1,5 +1,6 @@
-"""Metrics of the field, for evaluation, by the libraries that compute them."""
+"""Metrics of the field, for evaluation: by the libraries that compute them, where there are any."""
 
 from kblocks.metrics.bleu import bleu
+from kblocks.metrics.bracket_f1 import BracketScores, bracket_f1
 
-__all__ = ["bleu"]
+__all__ = ["BracketScores", "bleu", "bracket_f1"]

@@ -95,7 +95,7 @@ def test_as_many_weights_as_the_architecture_has(size: str, vocabulary: int, cou
 
 
 def test_no_such_size() -> None:
-    with pytest.raises(ValueError, match="`size` must be one of .*'base'.* got 'small'"):
+    with pytest.raises(ValueError, match=r"`size` must be one of .*'base'.* got 'small'"):
         TransformerTranslator.of_size("small", 50)
 
 

@@ -1,0 +1,102 @@
+"""A vocabulary for trees as sequences of brackets, as `kblocks.data.linearise` writes them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from kblocks import tokens
+from kblocks.text.words import WordVocabulary
+
+_WORD, _CLOSE, _OPEN = "XX", ")", "("
+
+
+class BracketVocabulary:
+    """Numbers for the tokens of a tree: 4 a word, 5 a closing bracket, then the opening ones.
+
+    Below stand the four ids of every vocabulary (`kblocks.tokens`). A label that is not among
+    `labels` is unknown, 1.
+
+    Args:
+        labels: The labels of brackets, each once; the first gets the id 6.
+
+    Attributes:
+        word: The id of a word.
+        close: The id of a closing bracket.
+
+    Raises:
+        ValueError: A label is empty, holds a line end or stands there twice.
+
+    Example:
+
+    >>> from kblocks.text import BracketVocabulary
+    >>> vocabulary = BracketVocabulary.count([["(S", "(NP", "XX", ")", "XX", ")"]])
+    >>> vocabulary.ids(["(NP", "XX", ")"]).tolist()
+    [6, 4, 5]
+    >>> vocabulary.tokens([6, 4, 5, 3, 0])
+    ['(NP', 'XX', ')']
+    """
+
+    word = tokens.END + 1
+    close = tokens.END + 2
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        self._labels = WordVocabulary(labels)
+        opening = [_OPEN + label for label in self._labels.words]
+        self._tokens = (None, None, None, None, _WORD, _CLOSE, *opening)
+        self._ids = {token: id for id, token in enumerate(self._tokens) if token is not None}
+
+    @classmethod
+    def count(cls, sequences: Iterable[Iterable[str]], min_count: int = 1) -> "BracketVocabulary":
+        """Take the labels of the brackets that open in some sequences, the most frequent first.
+
+        Args:
+            sequences: Of tokens.
+            min_count: How often a label must come.
+
+        Raises:
+            ValueError: `min_count` is not positive, or no label comes so often.
+        """
+        opening = Counter(t for sequence in sequences for t in sequence if t.startswith(_OPEN))
+        labels = (token.removeprefix(_OPEN) for token in opening.elements())
+        return cls(WordVocabulary.count(labels, min_count).words)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "BracketVocabulary":
+        """Read a file of one label a line, such as `save` writes; see `WordVocabulary.load`."""
+        return cls(WordVocabulary.load(path).words)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a label a line, in the order of the ids."""
+        self._labels.save(path)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of their ids."""
+        return self._labels.words
+
+    @property
+    def size(self) -> int:
+        """The number of ids, the first four included."""
+        return len(self._tokens)
+
+    def ids(self, sequence: Iterable[str]) -> np.ndarray:
+        """The ids of tokens: (number,) int32; none that starts or ends the sequence."""
+        return np.array([self._ids.get(token, tokens.UNKNOWN) for token in sequence], "int32")
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """The tokens of ids, up to the first that ends or pads the sequence.
+
+        Raises:
+            ValueError: An id before it stands for no token (names its place, from 0).
+        """
+        found: list[str] = []
+        for place, id in enumerate(ids):
+            if id in (tokens.END, tokens.PADDING):
+                break
+            token = self._tokens[id] if 0 <= id < self.size else None
+            if token is None:
+                raise ValueError(f"id {place}: {id} stands for no bracket and no word.")
+            found.append(token)
+        return found
