@@ -88,6 +88,7 @@ def test_all_ops_are_served(exported, core_ops):
     }
 
 
+@pytest.mark.slow
 def test_all_ops_of_a_labeller_of_trees_are_tensorflows(exported_labeller, core_ops):
     graph = meta_graph(exported_labeller).graph_def
     functions = {f.signature.name for f in graph.library.function}

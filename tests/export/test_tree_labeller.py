@@ -125,6 +125,7 @@ def strings(count: int, seed: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_strings_are_read_as_by_hand(either: TreeLabeller) -> None:
     texts = strings(600, seed=1)
     outputs = label(either, texts)
@@ -217,6 +218,7 @@ def test_an_empty_batch(labeller: TreeLabeller) -> None:
     }
 
 
+@pytest.mark.slow
 def test_two_thousand_levels(labeller: TreeLabeller) -> None:
     depth = 2000
     outputs = label(labeller, ["(" * depth + "film" + ")" * depth, "(film)"])

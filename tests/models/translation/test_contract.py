@@ -56,6 +56,7 @@ def test_luong() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -77,6 +78,7 @@ def test_other_kinds_of_bahdanau(changes: dict) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
