@@ -50,6 +50,8 @@ PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 CORE = """
 import ctypes, sys
+
+pytestmark = pytest.mark.slow
 class Buffer(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("free", ctypes.c_void_p)]
 library = ctypes.CDLL(sys.argv[1])
@@ -88,7 +90,6 @@ def test_all_ops_are_served(exported, core_ops):
     }
 
 
-@pytest.mark.slow
 def test_all_ops_of_a_labeller_of_trees_are_tensorflows(exported_labeller, core_ops):
     graph = meta_graph(exported_labeller).graph_def
     functions = {f.signature.name for f in graph.library.function}

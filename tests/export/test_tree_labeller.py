@@ -16,6 +16,8 @@ from kblocks.models import TreeLSTMClassifier
 from kblocks.text import WordVocabulary
 from tests.export.conftest import tiny_labeller
 
+pytestmark = pytest.mark.slow
+
 KINDS: dict[str, dict[str, Any]] = {"binary": {}, "child_sum": {"kind": "child_sum"}}
 
 
@@ -125,7 +127,6 @@ def strings(count: int, seed: int) -> list[str]:
     return found
 
 
-@pytest.mark.slow
 def test_strings_are_read_as_by_hand(either: TreeLabeller) -> None:
     texts = strings(600, seed=1)
     outputs = label(either, texts)
@@ -218,7 +219,6 @@ def test_an_empty_batch(labeller: TreeLabeller) -> None:
     }
 
 
-@pytest.mark.slow
 def test_two_thousand_levels(labeller: TreeLabeller) -> None:
     depth = 2000
     outputs = label(labeller, ["(" * depth + "film" + ")" * depth, "(film)"])
