@@ -44,7 +44,7 @@ format: $(VENV)/.dev  ## Put the code into shape
 check: $(VENV)/.dev  ## The quick tests, under 2 minutes
 	@$(PYTEST) --quick -m "not slow and not full and not parity"
 
-test: $(VENV)/.dev  ## All tests that need no peer, under 10 minutes on two cores
+test: $(VENV)/.dev  ## All tests that need no peer, under 15 minutes on two cores
 	@$(PYTEST) -m "not full and not parity"
 
 full: $(VENV)/.dev  ## What `make test` leaves out: each tutorial in full, 10 minutes

@@ -40,6 +40,7 @@ def _outputs_and_gradients(layer: keras.layers.Layer, mask: np.ndarray | None, m
     return [np.asarray(value) for value in MODES[mode](run)(x, initial)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["none", "holes"])
 @pytest.mark.parametrize(
     "arguments",
@@ -66,6 +67,7 @@ def test_every_path_equals_the_cell(
                 np.testing.assert_allclose(a, b, atol=3e-6, err_msg=f"{kernel}, {mode}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", ["none", "holes"])
 def test_the_path_under_xla_equals_the_cell(mask: str) -> None:
     layer = layers.LSTM(4, return_state=True, return_sequences=True)

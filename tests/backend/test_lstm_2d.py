@@ -38,6 +38,7 @@ def _outputs_and_gradients(
     return [np.asarray(value) for value in MODES[mode](run)(tf.constant(x))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("mask", [None, "holes", "padded above"])
 @pytest.mark.parametrize("directions", [1, 4])
@@ -56,6 +57,7 @@ def test_the_fast_path_equals_the_plain_one(
         np.testing.assert_allclose(a, b, atol=3e-6 * max(1, np.abs(b).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (7, 2), (2, 7)])
 def test_every_shape(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]) -> None:
     layer = layers.LSTM2D(3, directions=2, return_state=True)

@@ -67,6 +67,7 @@ def _batches() -> list[tuple]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_bias", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_fast_path_equals_the_plain_one(
@@ -84,6 +85,7 @@ def test_the_fast_path_equals_the_plain_one(
                 np.testing.assert_allclose(a, b, atol=1e-5, err_msg=mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plain_path_in_graphs_and_under_xla(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     layer = _made(kind)

@@ -13,6 +13,8 @@ from kblocks.training import GlobalNormClipping
 from tests.distribute import job
 from tests.reference import training as reference
 
+pytestmark = pytest.mark.slow
+
 SGD, LossScale = keras.optimizers.SGD, keras.optimizers.LossScaleOptimizer
 
 
@@ -43,7 +45,6 @@ def expected(model: keras.Model, data: tuple) -> list[np.ndarray]:
     return reference.regression(*data, *model.get_weights(), norm=0.5, rate=0.3, batch=4)
 
 
-@pytest.mark.slow
 def test_the_translator_trains_as_on_one_device() -> None:
     _, alone = job.train("single")
     model, together = job.train("mirrored")

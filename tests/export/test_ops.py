@@ -50,6 +50,8 @@ PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 CORE = """
 import ctypes, sys
+
+pytestmark = pytest.mark.slow
 class Buffer(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("free", ctypes.c_void_p)]
 library = ctypes.CDLL(sys.argv[1])

@@ -16,6 +16,8 @@ from kblocks.models import TreeLSTMClassifier
 from kblocks.text import WordVocabulary
 from tests.export.conftest import tiny_labeller
 
+pytestmark = pytest.mark.slow
+
 KINDS: dict[str, dict[str, Any]] = {"binary": {}, "child_sum": {"kind": "child_sum"}}
 
 

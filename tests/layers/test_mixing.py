@@ -19,6 +19,8 @@ from tests.layers.grids.samples import images, rectangles
 from tests.layers.trees.samples import CHILDREN
 from tests.layers.trees.samples import MASK as TREE_NODES
 
+pytestmark = pytest.mark.slow
+
 Inputs = np.ndarray | dict[str, np.ndarray]
 
 

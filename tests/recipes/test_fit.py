@@ -62,6 +62,7 @@ def test_resumed_equals_uninterrupted(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_the_last_epoch(tmp_path):
     count = iter(range(EPOCHS))
 

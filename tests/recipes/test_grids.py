@@ -85,6 +85,7 @@ def test_all_layers_have_about_as_many_parameters(made, channels, classes):
     assert min(counts.values()) >= 0.99 * made.parameters, counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS)
 def test_what_the_model_sees(folder, layer):
     made = config(folder, layer=layer, layers=2, parameters=2000)

@@ -138,6 +138,7 @@ def losses(clipped: bool) -> tuple[list[float], float]:
     return run, float(np.linalg.norm(np.concatenate(steps)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="minutes of training step by step; clipping has a test of its own on every backend",

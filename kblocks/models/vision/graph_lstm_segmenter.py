@@ -64,7 +64,8 @@ class GraphLSTMSegmenter(keras.Model):
 
     Example:
 
-    >>>     >>> from kblocks.models import GraphLSTMSegmenter
+    >>> import numpy as np
+    >>> from kblocks.models import GraphLSTMSegmenter
     >>> model = GraphLSTMSegmenter(3, units=8)
     >>> inputs = {
     ...     "image": np.zeros((1, 6, 9, 3), "uint8"),

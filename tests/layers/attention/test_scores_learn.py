@@ -27,6 +27,7 @@ def _model(score: str) -> keras.Model:
     return keras.Model([tokens, positions], [probabilities, weights])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "score", ["additive", "content", "dot", "general", "location", "scaled_dot"]
 )

@@ -70,6 +70,7 @@ def test_generator() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -90,6 +91,7 @@ def test_other_kinds_of_readers(model: Any, changes: dict) -> None:
     check_layer(model, arguments, WORDS, expected, skip=NUMBERS_ONLY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -59,6 +59,7 @@ def test_contract() -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_the_graph() -> None:
     check_layer(
         GraphLSTMSegmenter,
