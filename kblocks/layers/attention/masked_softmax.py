@@ -16,6 +16,13 @@ def wide(x: Tensor) -> Tensor:
     return ops.cast(x, "float32") if half else x
 
 
+def softmax(scores: Tensor) -> Tensor:
+    """Softmax over the last axis, which may have one position alone: Keras would warn of that."""
+    if scores.shape[-1] == 1:
+        return ops.exp(scores - scores)  # 1, and a gradient of 0
+    return ops.softmax(scores, axis=-1)
+
+
 def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the last axis, zero where `mask` is false, all zeros where nothing is left.
 
@@ -30,8 +37,8 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     scores = wide(scores)
     if mask is None:
-        return ops.softmax(scores, axis=-1)
-    weights = ops.softmax(ops.where(mask, scores, LOWEST), axis=-1)
+        return softmax(scores)
+    weights = softmax(ops.where(mask, scores, LOWEST))
     return ops.where(mask, weights, 0.0)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from kblocks.layers.attention.masked_softmax import LOWEST, wide
+from kblocks.layers.attention.masked_softmax import LOWEST, softmax, wide
 
 Tensor = Any
 
@@ -35,7 +35,7 @@ def scaled_dot_product(
     if mask is not None:
         # One addition to all scores, where `where` before and after the softmax would be two.
         scores = scores + ops.where(mask, 0.0, ops.cast(LOWEST, scores.dtype))
-    weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
+    weights = ops.cast(softmax(scores), value.dtype)
     contexts = ops.matmul(weights if drop is None else drop(weights), value)
     if mask is None:
         return contexts, weights

@@ -45,8 +45,8 @@ class SinusoidalPositionEncoding(keras.layers.Layer):
     >>> layer, x = SinusoidalPositionEncoding(), keras.ops.zeros((1, 2, 4))
     >>> keras.ops.convert_to_numpy(layer(x))[0].round(4).tolist()
     [[0.0, 1.0, 0.0, 1.0], [0.8415, 0.5403, 0.01, 0.9999]]
-    >>> bool(keras.ops.all(layer(x[:, 1:], start=1) == layer(x)[:, 1:]))
-    True
+    >>> keras.ops.convert_to_numpy(layer(x[:, 1:], start=1))[0].round(4).tolist()
+    [[0.8415, 0.5403, 0.01, 0.9999]]
 
     References:
         Vaswani et al. (2017), "Attention Is All You Need", section 3.5.
