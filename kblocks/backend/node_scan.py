@@ -1,11 +1,7 @@
 """The nodes of graphs updated one after another, each from its neighbours as they then are.
 
-Two ways to the same result:
-
-- one node of every graph at a time, in as many steps as there are nodes (every backend, XLA);
-- on TensorFlow outside XLA by levels: a node's level is one more than the highest level among the
-  neighbours that come before it, so that all nodes of a level, of all graphs, can be updated at
-  once. A planar graph of hundreds of nodes has some ten or twenty levels.
+One node of every graph at a time, in as many steps as there are nodes: on every backend, and under
+XLA. On TensorFlow outside XLA `kblocks.backend.graph_lstm` is far faster.
 """
 
 from collections.abc import Callable
@@ -42,24 +38,7 @@ def node_scan(
     Returns:
         The states after (batch, nodes, features), and the ys, each (batch, nodes, ...).
     """
-    run = by_levels if _levels_run_here() else one_by_one
-    return run(step, states, xs, neighbours, present, rank)
-
-
-def _levels_run_here() -> bool:
-    """Whether loops may be as long as a tensor's value says: on TensorFlow outside XLA."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-    from tensorflow.python.ops import control_flow_util
-
-    return not control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-
-
-def one_by_one(
-    step: Step, states: Tensor, xs: Tree, neighbours: Tensor, present: Tensor, rank: Tensor
-) -> tuple[Tensor, Tree]:
-    """`node_scan`, a node of every graph at each step. The graphs lie along axis 1 here."""
+    # The graphs lie along axis 1 here.
     batch, nodes, _ = ops.shape(states)
     graph = ops.arange(batch, dtype="int32")  # (batch,)
     # Row r of a graph's nodes laid in the order of their updates, (nodes, batch, ...)
@@ -92,68 +71,7 @@ def one_by_one(
     return take_rows(_flat(states), place), back
 
 
-def by_levels(
-    step: Step, states: Tensor, xs: Tree, neighbours: Tensor, present: Tensor, rank: Tensor
-) -> tuple[Tensor, Tree]:
-    """`node_scan` on TensorFlow: all nodes of a level, of all graphs, at each step."""
-    import tensorflow as tf
-
-    batch, nodes, _ = ops.shape(states)
-    offset = tf.reshape(tf.range(batch) * nodes, (-1, 1, 1))
-    around = _flat(neighbours + offset)  # (batch * nodes, neighbours)
-    there, rank = _flat(present), tf.reshape(rank, (-1,))
-    before = there & (tf.gather(rank, around) < tf.expand_dims(rank, 1))
-    level = _levels(around, before)
-    order = tf.argsort(level, stable=True)
-    ends = tf.cumsum(tf.math.bincount(level))
-    # Laid level by level, so that a step takes a slice.
-    laid = [take_rows(_flat(x), order) for x in keras.tree.flatten(xs)]
-    around, there = tf.gather(around, order), tf.gather(there, order)
-    count = tf.size(ends)
-
-    def some(begin: Any, end: Any, states: Tensor) -> tuple[Tensor, Tree]:
-        x = keras.tree.pack_sequence_as(xs, [part[begin:end] for part in laid])
-        return step(x, take_rows(states, around[begin:end]), there[begin:end])
-
-    def update(turn: Any, begin: Any, states: Tensor, arrays: list) -> tuple:
-        new, y = some(begin, ends[turn], states)
-        rows = tf.expand_dims(order[begin : ends[turn]], 1)
-        states = tf.tensor_scatter_nd_update(states, rows, new)
-        written = zip(arrays, keras.tree.flatten(y), strict=True)
-        return turn + 1, ends[turn], states, [array.write(turn, part) for array, part in written]
-
-    flat = _flat(states)
-    _, like = some(0, 0, flat)  # no rows: what a step returns
-    arrays = [
-        tf.TensorArray(y.dtype, size=count, infer_shape=False, element_shape=[None, *y.shape[1:]])
-        for y in keras.tree.flatten(like)
-    ]
-    first = (tf.constant(0), tf.constant(0), flat, arrays)
-    _, _, flat, arrays = tf.while_loop(lambda turn, *_: turn < count, update, first)
-    back = tf.argsort(order)
-    ys = [_unflat(take_rows(array.concat(), back), states) for array in arrays]
-    return _unflat(flat, states), keras.tree.pack_sequence_as(like, ys)
-
-
-def _levels(around: Tensor, before: Tensor) -> Tensor:
-    """The level of each node (rows,), from the rows it reads and which come before it."""
-    import tensorflow as tf
-
-    def rise(level: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-        above = tf.where(before, tf.gather(level, around) + 1, 0)
-        new = tf.reduce_max(tf.pad(above, [[0, 0], [0, 1]]), axis=1)
-        return new, tf.reduce_any(new != level)
-
-    lowest = tf.zeros(tf.shape(around)[:1], "int32")
-    return tf.while_loop(lambda _, changed: changed, rise, (lowest, tf.constant(True)))[0]
-
-
 def _flat(x: Tensor) -> Tensor:
     """The two leading axes as one."""
     shape = ops.shape(x)
     return ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
-
-
-def _unflat(x: Tensor, like: Tensor) -> Tensor:
-    """The leading axis as the two leading axes of `like`."""
-    return ops.reshape(x, (*ops.shape(like)[:2], *ops.shape(x)[1:]))

@@ -21,16 +21,19 @@ the gate acts on m*_j; with states that begin at zero its gates then are equal f
 `neighbour_gate="previous"` takes that to the letter. The sums over no neighbours are zero.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from kblocks.backend import node_scan, take_rows
+from kblocks.backend.graph_lstm import graph_lstm, graph_lstm_is_available
 from kblocks.layers.attention.by_rows import by_rows
 from kblocks.layers.graphs.checks import check_shapes, check_values
 
 Tensor = Any
+Tree = Any
 
 
 class GraphLSTMGates(NamedTuple):
@@ -235,10 +238,21 @@ class GraphLSTM(keras.layers.Layer):
             gates = GraphLSTMGates(g_u, ops.where(there, g_f_j, 0), g_f, g_c, g_o)
             return ops.concatenate([h, m, U_fn_h], axis=-1), gates if self.return_gates else ()
 
-        states = ops.concatenate([h, m, U_fn_h], axis=-1)
-        states, gates = node_scan(step, states, xs, neighbours, present, rank)
-        states, gates = keras.tree.map_structure(lambda x: _masked(x, mask), (states, gates))
-        h, m, _ = ops.split(states, 3, axis=-1)
+        before = ops.concatenate([h, m, U_fn_h], axis=-1)
+        if graph_lstm_is_available():
+            updated = self.neighbour_gate == "updated"
+            old = None if initial_state is None else (h, m, U_fn_h)
+            graphs = (neighbours, present, rank)
+            h, m = graph_lstm(xs["own"], xs["of_f"], old, U_n, U_fn, updated, *graphs)
+            gates: Any = ()
+            if self.return_gates:
+                after = ops.concatenate([h, m, _product(h, U_fn) if updated else U_fn_h], axis=-1)
+                around = _around(before, after, neighbours, rank)
+                gates = _of_each_node(lambda *x: step(*x)[1], xs, around, present)
+        else:
+            after, gates = node_scan(step, before, xs, neighbours, present, rank)
+            h, m, _ = ops.split(after, 3, axis=-1)
+        h, m, gates = keras.tree.map_structure(lambda x: _masked(x, mask), (h, m, gates))
         outputs = (
             h,
             *((h, m) if self.return_state else ()),
@@ -304,11 +318,31 @@ def _rank(f: Tensor, confidence: Tensor | None, mask: Tensor | None) -> Tensor:
     return ops.cast(ops.argsort(order, axis=1), "int32")
 
 
-def _at_neighbours(mask: Tensor, neighbours: Tensor) -> Tensor:
-    """What the mask (batch, nodes) says of each neighbour."""
-    batch, nodes = ops.shape(mask)
+def _at_neighbours(x: Tensor, neighbours: Tensor) -> Tensor:
+    """What `x` (batch, nodes, ...) says of each neighbour."""
+    batch, nodes, *rest = ops.shape(x)
     graph = ops.reshape(ops.arange(batch, dtype="int32") * nodes, (-1, 1, 1))
-    return take_rows(ops.reshape(mask, (-1,)), neighbours + graph)
+    return take_rows(ops.reshape(x, (batch * nodes, *rest)), neighbours + graph)
+
+
+def _around(before: Tensor, after: Tensor, neighbours: Tensor, rank: Tensor) -> Tensor:
+    """The states of each neighbour, those after where it was visited before the node."""
+    visited = ops.less(_at_neighbours(rank, neighbours), ops.expand_dims(rank, -1))
+    states = [_at_neighbours(states, neighbours) for states in (after, before)]
+    return ops.where(ops.expand_dims(visited, -1), *states)
+
+
+def _of_each_node(function: Callable[..., Tree], *xs: Tree) -> Tree:
+    """Apply a function of rows to (batch, nodes, ...), and give the nodes their batch back."""
+    batch, nodes = ops.shape(keras.tree.flatten(xs)[0])[:2]
+
+    def rows(x: Tensor) -> Tensor:
+        return ops.reshape(x, (batch * nodes, *ops.shape(x)[2:]))
+
+    def back(y: Tensor) -> Tensor:
+        return ops.reshape(y, (batch, nodes, *ops.shape(y)[1:]))
+
+    return keras.tree.map_structure(back, function(*keras.tree.map_structure(rows, xs)))
 
 
 def _masked(x: Tensor, mask: Tensor | None) -> Tensor:
