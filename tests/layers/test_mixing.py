@@ -185,3 +185,29 @@ def test_attention_over_the_nodes_of_graphs(tmp_path: Path) -> None:
     assert_reads_only(seen.predict(given, verbose=0), GRAPH_NODES)
     given["features"] = np.where(GRAPH_NODES[..., None], features, 7)  # padding has no say
     np.testing.assert_allclose(model.predict(given, verbose=0), outputs, atol=1e-6)
+
+
+def test_transformer_of_encoder_and_decoder_layers(tmp_path: Path) -> None:
+    source, target = (keras.Input((None,), dtype="int32", name=n) for n in ("source", "target"))
+    x = keras.layers.Embedding(9, 4, mask_zero=True)(source)
+    x = layers.SinusoidalPositionEncoding()(x)
+    memory = layers.TransformerEncoderLayer(2, 8, dropout=0.0, norm="pre")(x)
+    memory = layers.LayerNormalization()(memory)
+    y = keras.layers.Embedding(9, 6, mask_zero=True)(target)
+    y = layers.LearnedPositionEmbedding(8)(y)
+    for activation in ("relu", "gelu_tanh"):
+        y = layers.TransformerDecoderLayer(3, 8, activation=activation, dropout=0.0)(y, memory)
+    outputs = keras.layers.Dense(2)(y)
+    model = keras.Model({"source": source, "target": target}, outputs)
+    ids = padded_ids()
+    given = {"source": ids, "target": np.concatenate([ids[::-1], ids[:, :1]], axis=1)}
+    targets = np.random.default_rng(1).normal(size=(4, 7, 2))
+    model.compile("adam", "mse", jit_compile=False)
+    model.fit(given, targets, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = model.predict(given, verbose=0)
+    np.testing.assert_allclose(loaded.predict(given, verbose=0), expected, atol=1e-6)
+    short = {**given, "source": ids[1:2, :2], "target": given["target"][1:2]}
+    alone = model.predict(short, verbose=0)  # without the padding of its source
+    np.testing.assert_allclose(alone, expected[1:2], atol=1e-5)

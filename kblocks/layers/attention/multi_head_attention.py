@@ -18,6 +18,7 @@ from kblocks.layers.attention.checks import (
     check_sequence_shape,
 )
 from kblocks.layers.attention.head_masks import both, causal_mask, head_mask, not_after
+from kblocks.layers.attention.heads import from_heads, to_heads
 from kblocks.layers.attention.initial import fresh, of_matrix
 from kblocks.layers.attention.key_value import KeyValue, write
 from kblocks.layers.attention.scaled_dot_product import scaled_dot_product
@@ -164,31 +165,9 @@ class MultiHeadAttention(keras.layers.Layer):
         Returns:
             What `attend` takes as `memory`, for each head.
         """
-        key = value if key is None else key
-        return KeyValue(
-            self._heads(key, self.W_K, self.b_K), self._heads(value, self.W_V, self.b_V)
-        )
-
-    def _heads(self, x: Tensor, W: Any, b: Any) -> Tensor:
-        """x W_1, ..., x W_h as one product, (batch, heads, time, size)."""
-        x = ops.cast(x, self.compute_dtype)
-        features, heads, size = W.shape
-        W = ops.reshape(ops.cast(W, x.dtype), (features, heads * size))
-        y = ops.matmul(ops.reshape(x, (-1, features)), W)  # (batch * time, heads * size)
-        if b is not None:
-            y = y + ops.reshape(ops.cast(b, x.dtype), (heads * size,))
-        y = ops.reshape(y, (*ops.shape(x)[:2], heads, size))
-        return ops.transpose(y, (0, 2, 1, 3))
-
-    def _concat(self, heads: Tensor) -> Tensor:
-        """Concat(head_1, ..., head_h) W^O, (batch, target, output size)."""
-        batch, _, target, _ = ops.shape(heads)
-        size = self.num_heads * self.value_dim
-        rows = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, size))  # (batch * target, size)
-        y = ops.matmul(rows, ops.reshape(ops.cast(self.W_O, rows.dtype), (size, -1)))
-        if self.b_O is not None:
-            y = y + ops.cast(self.b_O, rows.dtype)
-        return ops.reshape(y, (batch, target, y.shape[-1]))
+        value = ops.cast(value, self.compute_dtype)
+        key = value if key is None else ops.cast(key, self.compute_dtype)
+        return KeyValue(to_heads(key, self.W_K, self.b_K), to_heads(value, self.W_V, self.b_V))
 
     def attend(
         self,
@@ -215,9 +194,9 @@ class MultiHeadAttention(keras.layers.Layer):
     def _attend(
         self, query: Tensor, memory: KeyValue, mask: Tensor | None, training: bool | None
     ) -> tuple[Tensor, Tensor]:
-        query = self._heads(query, self.W_Q, self.b_Q)
+        query = to_heads(ops.cast(query, self.compute_dtype), self.W_Q, self.b_Q)
         heads, weights = scaled_dot_product(query, *memory, mask, self._drop(training))
-        return self._concat(heads), weights
+        return from_heads(heads, self.W_O, self.b_O), weights
 
     def _drop(self, training: bool | None) -> Any:
         if not self.dropout:
