@@ -43,9 +43,8 @@ def rules_of(tree: Tree, horizontal: int, vertical: int) -> Iterator[Rule]:
         vertical: v, how many labels a bracket's symbol has.
     """
     yield ROOT, (_symbol(tree, (), vertical),)
-    waiting: list[tuple[Tree, tuple[str, ...]]] = [
-        (tree, ())
-    ]  # with the labels above, nearest first
+    # With the labels above, nearest first.
+    waiting: list[tuple[Tree, tuple[str, ...]]] = [(tree, ())]
     while waiting:
         node, above = waiting.pop()
         around = (str(node.label), *above[: vertical - 1])

@@ -67,10 +67,8 @@ def assert_tree(ids: np.ndarray, words: int) -> list[str]:
     [
         (LONGEST + 3, 8.0, ()),
         (LONGEST + 5, 1.0, range(6, VOCABULARY.size)),  # it would open brackets for ever,
-        (LONGEST + 3, 1.0, [VOCABULARY.close]),
-        (LONGEST + 3, 1.0, [VOCABULARY.word]),
-        (LONGEST + 3, 1.0, [tokens.END]),  # end at once,
-        (LONGEST + 3, 1.0, [tokens.PADDING, tokens.UNKNOWN, tokens.START]),  # or say nothing
+        # or close them, end at once, or say nothing
+        (LONGEST + 3, 1.0, [VOCABULARY.close, *range(tokens.END + 1)]),
         pytest.param(3 * LONGEST + 8, 1.0, (), marks=pytest.mark.slow),
     ],
 )
@@ -186,8 +184,7 @@ def test_a_beam_wider_than_there_are_trees() -> None:
 
 
 @on_tensorflow
-@pytest.mark.parametrize("width", [0, 3])
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize(("width", "xla"), [(0, False), (3, True)])
 def test_one_graph_for_any_batch_and_any_source(width: int, xla: bool) -> None:
     import tensorflow as tf
 
