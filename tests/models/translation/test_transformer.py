@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from kblocks import tokens
 from kblocks.decoding import Decodable, beam_search, greedy
 from kblocks.models import TransformerTranslator
 from tests.models.translation.samples import TRANSFORMER, made, pairs
@@ -24,10 +25,10 @@ class Uncached(Decodable):
         said = ops.zeros((ops.shape(source)[0], length), "int32")
         return {"source": source}, {"said": said, "position": ops.zeros_like(said[:, 0])}
 
-    def step(self, tokens: Any, carry: Any, memory: Any) -> tuple[Any, Any, Any]:
+    def step(self, token: Any, carry: Any, memory: Any) -> tuple[Any, Any, Any]:
         position = carry["position"]
         here = ops.arange(LENGTH) == position[:, None]
-        said = ops.where(here, tokens[:, None], carry["said"])
+        said = ops.where(here, token[:, None], carry["said"])
         inputs = {"source": memory["source"], "target": said}
         logits, alignment = self.model(inputs, return_attention_scores=True)
         at = position[:, None, None]
@@ -42,6 +43,10 @@ class Uncached(Decodable):
 @pytest.mark.parametrize("beam_width", [1, 3])
 def test_with_caches_it_says_what_it_says_without(norm: str, beam_width: int) -> None:
     model = made(TransformerTranslator, {**TRANSFORMER, "norm": norm})
+    # The end has no chance against the best of the others: results are long.
+    is_end = np.arange(9)[:, None] == tokens.END
+    embeddings = model.target_embedding.embeddings
+    embeddings.assign(ops.where(is_end, 0.0, embeddings))
     source = pairs()["source"]
 
     def decoded(model: Decodable) -> Any:
@@ -51,7 +56,7 @@ def test_with_caches_it_says_what_it_says_without(norm: str, beam_width: int) ->
 
     cached, uncached = decoded(model), decoded(Uncached(model))
     np.testing.assert_array_equal(cached.tokens, uncached.tokens)
-    assert len(np.unique(cached.tokens)) > 2
+    assert np.count_nonzero(cached.tokens) > 2 * LENGTH - 2  # two sentences, or all beams
     np.testing.assert_allclose(cached.scores, uncached.scores, rtol=1e-4)
     np.testing.assert_allclose(cached.alignment, uncached.alignment, atol=1e-5)
 
