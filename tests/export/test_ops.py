@@ -10,6 +10,8 @@ from tensorflow.core.framework import op_def_pb2
 
 from tests.export.saved_model import meta_graph, nodes
 
+pytestmark = pytest.mark.slow
+
 # TensorFlow Serving links `tensorflow/core:tensorflow` (every op of TensorFlow's own library) and,
 # by SUPPORTED_TENSORFLOW_OPS in tensorflow_serving/model_servers/BUILD, TF Text's
 # `tensorflow_text:ops_lib`, whose parts are listed in tensorflow_text/BUILD. These are its ops, by
@@ -50,8 +52,6 @@ PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 CORE = """
 import ctypes, sys
-
-pytestmark = pytest.mark.slow
 class Buffer(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("free", ctypes.c_void_p)]
 library = ctypes.CDLL(sys.argv[1])
