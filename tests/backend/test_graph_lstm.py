@@ -11,6 +11,8 @@ from kblocks.layers import GraphLSTM
 from kblocks.layers.graphs import graph_lstm as of_layers
 from tests.layers.graphs.samples import random_graphs
 
+pytestmark = pytest.mark.slow
+
 tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("the fast path is TensorFlow's", allow_module_level=True)

@@ -15,6 +15,8 @@ from kblocks.text import BracketVocabulary
 from tests.decoding.toy import hypothesis
 from tests.reference import decoding as reference
 
+pytestmark = pytest.mark.slow
+
 on_every_backend = pytest.mark.contract
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf.function is TensorFlow's"

@@ -18,6 +18,8 @@ from tests.data.shared_data import ROOT as DATA
 from tests.data.shared_data import needs
 from tests.reference.parsing import Rules, best_log_p
 
+pytestmark = pytest.mark.slow
+
 TREE = parse_tree("(S (NP (DT a) (JJ b) (JJ c) (NN d)) (VP (VP (VB e))))")
 TREES = [
     parse_tree(text)

@@ -12,6 +12,8 @@ from tests.contract import NUMBERS_ONLY, check_layer
 from tests.layers.transformer.samples import mask, memory, memory_mask, sequence
 from tests.reference import transformer as reference
 
+pytestmark = pytest.mark.slow
+
 SCORES = {"return_attention_scores": True}
 KEY_BIAS = "it adds the same to all scores of a query"
 

@@ -128,6 +128,7 @@ def test_transformer() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -12,6 +12,8 @@ from kblocks.decoding import Decodable, beam_search, greedy
 from kblocks.models import TransformerTranslator
 from tests.models.translation.samples import TRANSFORMER, made, pairs
 
+pytestmark = pytest.mark.slow
+
 LENGTH = 7
 
 
