@@ -9,13 +9,14 @@ all nodes of a wave, of all graphs, are updated at once: some ten or twenty turn
 of hundreds of nodes. How many is known only at run time: XLA takes `node_scan`. What makes it fast:
 
 - what neighbours after a node give it, the states before, is added up outside of the loop;
-- a wave sends its new states along its edges into inboxes, one for the sum of h'_j and one for that
-  of gf_ij * m'_j, so that only edges that exist cost something;
 - the rows lie in the order of the waves, and a turn takes a slice of them;
+- a turn goes along the edges that exist, not along padded lists. The edges lie in two orders: the
+  forward loop takes those by which a wave reads, the backward loop those by which it is read, so
+  that each gathers from one table of all nodes and adds up rows of its own wave alone;
 - the backward loop makes the gradients dz of the gates' sums only, and the gradients of the weights
   are one product each after it.
 
-In a node i that sends to the nodes k (dh, dm: gradients of h', m'; dH, dM: of the inboxes)
+In a node i that the nodes k read (dh, dm: gradients of h', m'; dH, dM: of the sums over neighbours)
 
     dz_ki = dM_k * m_i * gf_ki * (1 - gf_ki)
     dh += sum_k dH_k + (sum_k dz_ki) Ufn^T          dm += sum_k dM_k * gf_ki
@@ -39,9 +40,9 @@ class Waves(NamedTuple):
     order: Tensor  # (count,) the number of each node in the batch
     place: Tensor  # (count,) where each node of the batch lies in this order
     ends: Tensor  # (1 + waves,) nodes 0 and up to the end of each wave
-    source: Tensor  # (edges,) the place of the node that is read, rising
-    reader: Tensor  # (edges,) the place of the node that reads it, in a later wave
-    edge_ends: Tensor  # (1 + waves,) edges 0 and up to the end of those that a wave sends
+    reader: Tensor  # (edges,) the place of the node that reads, rising
+    source: Tensor  # (edges,) the place of the node that it reads, in an earlier wave
+    by_source: Tensor  # (edges,) the edges in the order of their sources
 
 
 def graph_lstm_is_available() -> bool:
@@ -92,22 +93,23 @@ def graph_lstm(
     first = tf.reshape(tf.range(shape[0]) * shape[1], (-1, 1, 1))
     around = tf.reshape(neighbours + first, (count, tf.shape(neighbours)[2]))
     there, rank = tf.reshape(present, tf.shape(around)), tf.reshape(rank, (-1,))
-    z, of_f = tf.reshape(z, (count, 4 * units)), tf.reshape(of_f, (count, units))
+    of_f = tf.reshape(of_f, (count, units))
+    z, z_f = tf.split(tf.reshape(z, (count, 4 * units)), [3 * units, units], axis=1)
     earlier = there & (tf.gather(rank, around) < tf.expand_dims(rank, 1))
     share = tf.reduce_sum(tf.cast(there, "int32"), axis=1, keepdims=True)
     share = 1 / tf.cast(tf.maximum(share, 1), z.dtype)  # 1 / |N(i)|
     own = U_fn_h = tf.zeros_like(of_f)
-    inbox = tf.zeros((count, 2 * units), z.dtype)
+    later = tf.zeros((count, 2 * units), z.dtype)
     if states is not None:
         h, m, U_fn_h = (tf.reshape(state, (count, units)) for state in states)
-        own = tf.sigmoid(z[:, 3 * units :]) * m  # gf_i * m_i
+        own = tf.sigmoid(z_f) * m  # gf_i * m_i
         reader, source = _edges(around, there & ~earlier)
         gf = tf.sigmoid(take_rows(of_f, reader) + take_rows(U_fn_h, source))
-        sent = tf.concat([take_rows(h, source), gf * take_rows(m, source)], axis=1)
-        inbox = tf.math.unsorted_segment_sum(sent, reader, count)
+        read = tf.concat([take_rows(h, source), gf * take_rows(m, source)], axis=1)
+        later = tf.math.unsorted_segment_sum(read, reader, count)
     gate = forget_kernel if updated else U_fn_h
     waves = _waves(around, earlier)
-    found = _run(z[:, : 3 * units], of_f, own, inbox, kernel, gate, updated, share, waves)
+    found = _run(z, of_f, own, later, kernel, gate, updated, share, waves)
     return tf.reshape(found[0], shape), tf.reshape(found[1], shape)
 
 
@@ -125,7 +127,7 @@ def _waves(around: Tensor, earlier: Tensor) -> Waves:
 
     def rise(wave: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
         above = tf.where(earlier, tf.gather(wave, around) + 1, 0)
-        new = tf.reduce_max(tf.pad(above, [[0, 0], [0, 1]]), axis=1)
+        new = tf.maximum(tf.reduce_max(above, axis=1), 0)  # the largest of none is below 0
         return new, tf.reduce_any(new != wave)
 
     wave = tf.zeros(tf.shape(around)[:1], "int32")
@@ -133,17 +135,16 @@ def _waves(around: Tensor, earlier: Tensor) -> Waves:
     order = tf.argsort(wave, stable=True)
     place = tf.math.invert_permutation(order)
     ends = tf.concat([[0], tf.cumsum(tf.math.bincount(wave, minlength=1))], axis=0)
-    reader, source = (tf.gather(place, node) for node in _edges(around, earlier))
-    by_source = tf.argsort(source)
-    reader, source = tf.gather(reader, by_source), tf.gather(source, by_source)
-    return Waves(order, place, ends, source, reader, tf.searchsorted(source, ends))
+    reader, source = _edges(tf.gather(around, order), tf.gather(earlier, order))
+    source = tf.gather(place, source)
+    return Waves(order, place, ends, reader, source, tf.argsort(source))
 
 
 def _run(
     z: Tensor,
     of_f: Tensor,
     own: Tensor,
-    inbox: Tensor,
+    later: Tensor,
     kernel: Tensor,
     gate: Tensor,
     updated: bool,
@@ -153,11 +154,11 @@ def _run(
     """h' and m', (count, units) each; all rows are those of the batch.
 
     Args:
-        z: Without the sum of the own forget gate, (count, 3 * units).
-        of_f: As above.
+        z: As above without that of the own forget gate, (count, 3 * units).
+        of_f: As above, (count, units).
         own: gf_i * m_i, (count, units).
-        inbox: What neighbours after each node give it, (count, 2 * units): the sums of h_j and of
-            gf_ij * m_j.
+        later: What neighbours that come later give each node, (count, 2 * units): the sums of h_j
+            and of gf_ij * m_j.
         kernel: As above.
         gate: Ufn, or where it is not the new states that the gates read Ufn h, (count, units).
         updated: As above.
@@ -166,9 +167,12 @@ def _run(
     """
     import tensorflow as tf
 
-    order, place, ends, source, reader, edge_ends = waves
+    order, place, ends, reader, source, by_source = waves
     n_waves, units = tf.shape(ends)[0] - 1, of_f.shape[1]
     share = tf.gather(share, order)
+    reader_ends = tf.searchsorted(reader, ends)
+    back_reader, back_source = tf.gather(reader, by_source), tf.gather(source, by_source)
+    source_ends = tf.searchsorted(back_source, ends)
 
     def repeat(step: Callable, table: Tensor, *widths: int) -> list[Tensor]:
         """`k, table, rows = step(s, table)` for all waves: the table and all rows, by wave k."""
@@ -185,48 +189,59 @@ def _run(
         # Tensors, not arrays of tensors: a SavedModel holds no gradient that captures these.
         return [table, *(array.concat() for array in arrays)]
 
-    def edges(k: Tensor) -> tuple[Tensor, Tensor, slice]:
-        """Of the edges that wave k sends: the rows of the wave, the readers, where they lie."""
-        at = slice(edge_ends[k], edge_ends[k + 1])
-        return source[at] - ends[k], reader[at], at
+    def put(table: Tensor, k: Tensor, *rows: Tensor) -> Tensor:
+        """The table with the rows of wave k; in place, where a scatter would copy all of it."""
+        return tf.raw_ops.TensorStridedSliceUpdate(
+            input=table,
+            begin=[ends[k]],
+            end=[ends[k + 1]],
+            strides=[1],
+            value=tf.concat(rows, axis=1),
+        )
+
+    def sums(k: Tensor, at: Tensor, *rows: Tensor) -> Tensor:
+        """Rows added up for the nodes of wave k, which lie `at` these of its rows."""
+        n = ends[k + 1] - ends[k]
+        return tf.math.unsorted_segment_sum(tf.concat(rows, axis=1), at, n)
 
     @tf.custom_gradient
     def run(*tensors: Tensor) -> tuple[Any, Callable]:
         *by_node, U, gate = tensors
-        z, of_f, own, inbox = (tf.gather(x, order) for x in by_node)
+        z, of_f, own, later = (tf.gather(x, order) for x in by_node)
         U_fn_h: Tensor = None if updated else tf.gather(gate, order)
 
-        def forward(k: Tensor, inbox: Tensor) -> tuple[Tensor, Tensor, list]:
-            at = slice(ends[k], ends[k + 1])
-            h_bar, kept = tf.split(inbox[at] * share[at], 2, axis=1)
+        def forward(k: Tensor, table: Tensor) -> tuple[Tensor, Tensor, list]:
+            at, edges = slice(ends[k], ends[k + 1]), slice(reader_ends[k], reader_ends[k + 1])
+            i = reader[edges] - ends[k]
+            h_j, m_j, seen_j = tf.split(tf.gather(table, source[edges]), 3, axis=1)
+            gf = tf.sigmoid(tf.gather(of_f[at], i) + seen_j)
+            read = later[at] + sums(k, i, h_j, gf * m_j)
+            h_bar, kept = tf.split(read * share[at], 2, axis=1)
             z_u, z_c, z_o = tf.split(z[at] + tf.matmul(h_bar, U), 3, axis=1)
             gu, gc, go = tf.sigmoid(z_u), tf.tanh(z_c), tf.sigmoid(z_o)
             m = kept + own[at] + gu * gc
             h = tf.tanh(go * m)
-            by, to, _ = edges(k)
             seen = tf.matmul(h, gate) if updated else U_fn_h[at]
-            gf = tf.sigmoid(tf.gather(of_f, to) + tf.gather(seen, by))
-            sent = tf.concat([tf.gather(h, by), gf * tf.gather(m, by)], axis=1)
-            inbox = tf.tensor_scatter_nd_add(inbox, tf.expand_dims(to, 1), sent)
-            return k, inbox, [gu, gc, go, h, m, gf]
+            return k, put(table, k, h, m, seen), [h_bar, gu, gc, go, gf]
 
-        inbox, gus, gcs, gos, hs, ms, gfs = repeat(forward, inbox, *[units] * 6)
+        table = tf.zeros((tf.shape(order)[0], 3 * units), z.dtype)
+        table, h_bars, gus, gcs, gos, gfs = repeat(forward, table, *[units] * 5)
+        hs, ms, _ = tf.split(table, 3, axis=1)
 
         def gradient(dhs: Tensor, dms: Tensor) -> tuple[Tensor, ...]:
             dhs, dms, U_T = tf.gather(dhs, order), tf.gather(dms, order), tf.transpose(U)
             U_fn_T = tf.transpose(gate) if updated else None
 
-            def backward(s: Tensor, d_inbox: Tensor) -> tuple[Tensor, Tensor, list]:
+            back_gfs = tf.gather(gfs, by_source)
+
+            def backward(s: Tensor, d_read: Tensor) -> tuple[Tensor, Tensor, list]:
                 k = n_waves - 1 - s
-                at = slice(ends[k], ends[k + 1])
+                at, edges = slice(ends[k], ends[k + 1]), slice(source_ends[k], source_ends[k + 1])
                 gu, gc, go, h, m = (y[at] for y in (gus, gcs, gos, hs, ms))
-                by, to, of_edges = edges(k)
-                dH, dM = tf.split(tf.gather(d_inbox, to), 2, axis=1)
-                gf = gfs[of_edges]
-                dz_f = _sigmoid_slope(gf, dM * tf.gather(m, by))
-                received = tf.concat([dH, dM * gf, dz_f], axis=1)
-                received = tf.math.unsorted_segment_sum(received, by, ends[k + 1] - ends[k])
-                dh, dm, d_seen = tf.split(received, 3, axis=1)
+                i, gf = back_source[edges] - ends[k], back_gfs[edges]
+                dH, dM = tf.split(tf.gather(d_read, back_reader[edges]), 2, axis=1)
+                dz_f = _sigmoid_slope(gf, dM * tf.gather(m, i))
+                dh, dm, d_seen = tf.split(sums(k, i, dH, dM * gf, dz_f), 3, axis=1)
                 dh, dm = dh + dhs[at], dm + dms[at]
                 if updated:
                     dh = dh + tf.matmul(d_seen, U_fn_T)
@@ -234,17 +249,14 @@ def _run(
                 dm = dm + dq * go
                 dz_u, dz_c = _sigmoid_slope(gu, dm * gc), _tanh_slope(gc, dm * gu)
                 dz = tf.concat([dz_u, dz_c, _sigmoid_slope(go, dq * m)], axis=1)
-                rows = tf.concat([tf.matmul(dz, U_T), dm], axis=1) * share[at]
-                into = tf.expand_dims(tf.range(ends[k], ends[k + 1]), 1)
-                d_inbox = tf.tensor_scatter_nd_update(d_inbox, into, rows)
-                return k, d_inbox, [dz, dm, d_seen, dz_f]
+                dH, dM = tf.matmul(dz, U_T) * share[at], dm * share[at]
+                return k, put(d_read, k, dH, dM), [dz, dm, d_seen, dz_f]
 
             widths = (3 * units, units, units, units)
-            d_inbox, dz, d_own, d_seen, dz_f = repeat(backward, tf.zeros_like(inbox), *widths)
-            d_of_f = tf.math.unsorted_segment_sum(dz_f, reader, tf.shape(hs)[0])
-            back = [tf.gather(d, place) for d in (dz, d_of_f, d_own, d_inbox)]
-            # No later wave has added to the inbox of a node, so that it holds what the node read.
-            dU = tf.matmul(inbox[:, :units] * share, dz, transpose_a=True)
+            d_read, dz, d_own, d_seen, dz_f = repeat(backward, tf.zeros_like(later), *widths)
+            d_of_f = tf.math.unsorted_segment_sum(dz_f, back_reader, tf.shape(hs)[0])
+            back = [tf.gather(d, place) for d in (dz, d_of_f, d_own, d_read)]
+            dU = tf.matmul(h_bars, dz, transpose_a=True)
             if updated:
                 d_gate = tf.matmul(hs, d_seen, transpose_a=True)
             else:
@@ -255,7 +267,7 @@ def _run(
 
         return (tf.gather(hs, place), tf.gather(ms, place)), gradient
 
-    return run(z, of_f, own, inbox, kernel, gate)
+    return run(z, of_f, own, later, kernel, gate)
 
 
 def _sigmoid_slope(y: Tensor, dy: Tensor) -> Tensor:

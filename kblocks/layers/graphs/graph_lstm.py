@@ -206,7 +206,7 @@ class GraphLSTM(keras.layers.Layer):
             ops.cast(weight, dtype)
             for weight in (self.kernel, self.recurrent_kernel, self.neighbour_kernel)
         )
-        U_n, U_fn = U_n[:, : 3 * U], U_n[:, 3 * U :]
+        U_n, U_fn = ops.split(U_n, [3 * U], axis=1)
         # W f_i + b and U h_i of all gates at once, before the loop: (batch, nodes, 4 * units)
         of_f = _product(f, W)
         if self.use_bias:
@@ -214,7 +214,7 @@ class GraphLSTM(keras.layers.Layer):
         U_fn_h = _product(h, U_fn)
         xs = {
             "own": of_f + _product(h, U_own),
-            "of_f": of_f[..., 3 * U :],
+            "of_f": ops.split(of_f, [3 * U], axis=-1)[1],
             "m": m,
             "U_fn_h": U_fn_h,
         }

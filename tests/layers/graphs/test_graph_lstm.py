@@ -47,6 +47,7 @@ def test_contract() -> None:
     )
 
 
+@pytest.mark.slow
 def test_contract_with_states_and_everything_returned() -> None:
     check_layer(
         GraphLSTM,

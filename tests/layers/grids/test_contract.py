@@ -39,6 +39,7 @@ def test_fast_lstm_2d_in_four_directions() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge_mode", ["sum", "ave", "mul"])
 def test_lstm_2d_merged(merge_mode: str) -> None:
     check_layer(

@@ -110,6 +110,7 @@ def key_biases(layers: int) -> dict[str, str]:
     return {f"{path}/b_K": "the same for all scores of a softmax" for path in paths}
 
 
+@pytest.mark.slow
 def test_transformer() -> None:
     check_layer(
         TransformerTranslator,

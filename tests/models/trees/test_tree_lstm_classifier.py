@@ -54,6 +54,7 @@ def test_logits_are_float32_or_wider(policy: str) -> None:
     assert dtype == ("float64" if policy == "float64" else "float32")
 
 
+@pytest.mark.slow
 def test_word_vectors_fixed_or_tuned() -> None:
     vectors = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
     for tuned in (False, True):
