@@ -57,7 +57,7 @@ bench: $(VENV)/.parity  ## kblocks against its peers, side by side
 	@$(BIN)/python -m benchmarks
 
 tables: $(VENV)/.dev  ## Write the README's tables and the lines in docs/lecture.md anew
-	@$(BIN)/python tools/readme_tables.py
+	@$(BIN)/python -m tools.readme_tables
 	@$(BIN)/python tools/lecture_lines.py
 
 notebooks: $(VENV)/.dev  ## Write tutorials/notebooks from the tutorials

@@ -14,20 +14,26 @@ from typing import Any
 RESULTS = Path(__file__).parents[1] / "results"
 
 SAMPLE_SECONDS = 0.02  # a sample repeats a short call until it has lasted about this long
+BUDGET_SECONDS = 60.0  # of all contenders together; at least three rounds are run
 REST_SECONDS = 0.01  # between samples, for the threads of the contender before to go to sleep
 
 Times = dict[str, list[float]]
 
 
 def interleaved(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> Times:
-    """Seconds per call, one sample of each contender per round, another one first each time."""
-    repeats = {}
+    """Seconds per call, one sample of each contender per round, another one first each time.
+
+    Where a round takes long, there are as many as fit into a minute, but three at least.
+    """
+    repeats, a_round = {}, 0.0
     for name, call in contenders.items():
         call()  # tracing, compiling
         started = time.perf_counter()
         call()
         seconds = time.perf_counter() - started
         repeats[name] = max(1, min(100, round(SAMPLE_SECONDS / seconds)))
+        a_round += repeats[name] * seconds
+    rounds = min(rounds, max(3, int(BUDGET_SECONDS / a_round)))
     times: Times = {name: [] for name in contenders}
     names = list(contenders)
     for _ in range(rounds):

@@ -11,10 +11,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+
+from tools.bench_tables import Result, graph_lstm, lstm, lstm_2d, markdown, tree_lstm
 
 ROOT = Path(__file__).resolve().parents[1]
-Result = dict[str, Any]
 
 
 def with_tables(readme: str, results: Sequence[Result]) -> str:
@@ -49,7 +49,7 @@ def translation(results: Sequence[Result]) -> str:
         for name, seeds in _runs(results, lambda run: "val_bleu" in run["metrics"])
     ]
     header = ["run", "data", "BLEU, validation", "BLEU, test", *_COST]
-    return _markdown(header, rows)
+    return markdown(header, rows)
 
 
 _MEASURES: dict[str, tuple[str, str, float]] = {  # of each recipe: what, its name, in which unit
@@ -70,7 +70,7 @@ def recurrent(results: Sequence[Result]) -> str:
         what, key, unit = _MEASURES[seeds[0]["recipe"]]
         value = _mean(seeds, lambda run, key=key, unit=unit: unit * run["metrics"][key])  # type: ignore[misc]
         rows.append([name, _data(seeds[0]), what, value, *_cost(seeds)])
-    return _markdown(["run", "data", "measure", "reached", *_COST], rows)
+    return markdown(["run", "data", "measure", "reached", *_COST], rows)
 
 
 def listops(results: Sequence[Result]) -> str:
@@ -83,42 +83,7 @@ def listops(results: Sequence[Result]) -> str:
         for name, seeds in runs
     ]
     header = ["roots right, %, at depth", *(str(int(d.removeprefix(prefix))) for d in depths)]
-    return _markdown(header, rows)
-
-
-def lstm(results: Sequence[Result]) -> str:
-    """The benchmark of the LSTM: the means, then each shape, forward / training step."""
-    found = [result for result in results if result["name"] == "bench_lstm"]
-    means = found[0]["means"] if found else {}
-    shapes: dict[tuple[Any, ...], dict[str, Result]] = defaultdict(dict)
-    for row in found[0]["rows"] if found else []:
-        shapes[row["mask"], row["batch"], row["units"]][row["pass"]] = row
-    passes = ("forward", "training")
-    rows = [
-        [
-            *map(str, (batch, units, mask)),
-            *(
-                " / ".join(f"{by_pass[kind][f'{name} ms']:.1f}" for kind in passes)
-                for name in ("kblocks", "keras", "torch")
-            ),
-            " / ".join(f"{by_pass[kind]['keras / kblocks']:.2f}" for kind in passes),
-        ]
-        for (mask, batch, units), by_pass in sorted(shapes.items())
-    ]
-    header = [
-        "batch",
-        "units",
-        "mask",
-        "kblocks, ms",
-        "Keras, ms",
-        "PyTorch, ms",
-        "Keras / kblocks",
-    ]
-    summary = _markdown(
-        ["times as fast, geometric mean", ""], [[k, str(v)] for k, v in means.items()]
-    )
-    shown = "<summary>each shape</summary>"
-    return f"{summary}\n\n<details>{shown}\n\n{_markdown(header, rows)}\n\n</details>"
+    return markdown(header, rows)
 
 
 _COST = ("parameters", "minutes", "command")
@@ -159,16 +124,14 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None]) -> st
     return f"{statistics.mean(values):.1f} ({spread})"
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "graph_lstm": graph_lstm,
     "listops": listops,
     "lstm": lstm,
+    "lstm_2d": lstm_2d,
     "recurrent": recurrent,
     "translation": translation,
+    "tree_lstm": tree_lstm,
 }
 
 

@@ -66,8 +66,14 @@ def _scan_tensorflow(
         first = tf.nest.flatten(xs)[0]
         n = tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
 
+    # An array's gradient holds what each step gave it; that of slices adds up tensors of all steps.
+    def rows_of(x: Any) -> Any:
+        return tf.TensorArray(x.dtype, size=n, element_shape=x.shape[1:]).unstack(x)
+
+    rows = None if xs is None else tf.nest.map_structure(rows_of, xs)
+
     def at(t: Any) -> Tree:
-        return None if xs is None else tf.nest.map_structure(lambda x: x[t], xs)
+        return None if rows is None else tf.nest.map_structure(lambda row: row.read(t), rows)
 
     # What a step returns is learned from a trace that is thrown away.
     probe = tf.function(lambda carry, t: step(carry, at(t)), autograph=False)

@@ -1,0 +1,125 @@
+"""The README's tables of results/bench_*.json, for `tools/readme_tables.py`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+Result = dict[str, Any]
+
+PASSES = ("forward", "training")
+
+
+def lstm(results: Sequence[Result]) -> str:
+    """The benchmark of the LSTM: the means, then each shape, forward / training step."""
+    found = _benchmark(results, "lstm")
+    means = found.get("means", {})
+    shapes: dict[tuple[Any, ...], dict[str, Result]] = defaultdict(dict)
+    for row in found.get("rows", []):
+        shapes[row["mask"], row["batch"], row["units"]][row["pass"]] = row
+    rows = [
+        [
+            *map(str, (batch, units, mask)),
+            *(
+                " / ".join(f"{by_pass[kind][f'{name} ms']:.1f}" for kind in PASSES)
+                for name in ("kblocks", "keras", "torch")
+            ),
+            " / ".join(f"{by_pass[kind]['keras / kblocks']:.2f}" for kind in PASSES),
+        ]
+        for (mask, batch, units), by_pass in sorted(shapes.items())
+    ]
+    header = [
+        "batch",
+        "units",
+        "mask",
+        "kblocks, ms",
+        "Keras, ms",
+        "PyTorch, ms",
+        "Keras / kblocks",
+    ]
+    summary = markdown(
+        ["times as fast, geometric mean", ""], [[k, str(v)] for k, v in means.items()]
+    )
+    return f"{summary}\n\n{_folded(markdown(header, rows))}"
+
+
+def tree_lstm(results: Sequence[Result]) -> str:
+    """The benchmark of the Tree-LSTMs: training steps in trees a second."""
+    peers = ("recursion tf", "recursion torch", "package")
+    rows = [
+        [
+            {"nary": "N-ary", "child_sum": "Child-Sum"}[row["kind"]],
+            str(row["batch"]),
+            *(_count(row.get(f"{name} trees/s")) for name in ("kblocks", *peers)),
+            *(_times(row.get(f"{peer} / kblocks")) for peer in peers),
+        ]
+        for row in _benchmark(results, "tree_lstm").get("rows", [])
+    ]
+    header = [
+        "Tree-LSTM",
+        "batch",
+        "kblocks, trees/s",
+        "recursion, TensorFlow",
+        "recursion, PyTorch",
+        "pytorch-tree-lstm",
+        "kblocks is faster than TensorFlow's",
+        "PyTorch's",
+        "the package",
+    ]
+    return markdown(header, rows)
+
+
+def lstm_2d(results: Sequence[Result]) -> str:
+    """The benchmark of the 2D LSTM: the means by side, then each shape."""
+    return _two_ways(results, "lstm_2d", "side", "double loop")
+
+
+def graph_lstm(results: Sequence[Result]) -> str:
+    """The benchmark of the Graph LSTM: the means by number of nodes, then each shape."""
+    return _two_ways(results, "graph_lstm", "nodes", "node by node")
+
+
+def _two_ways(results: Sequence[Result], name: str, size: str, slow: str) -> str:
+    """A layer against its plain form: the means by its size, then each shape."""
+    found = _benchmark(results, name)
+    shapes: dict[tuple[int, ...], dict[str, Result]] = defaultdict(dict)
+    for row in found.get("rows", []):
+        shapes[row[size], row["batch"], row["units"]][row["pass"]] = row
+    means = found.get("means", {})
+    labels = [key.removeprefix("forward, ") for key in means if key.startswith("forward, ")]
+    summary = [[label, *(_times(means[f"{kind}, {label}"]) for kind in PASSES)] for label in labels]
+    rows = [
+        [
+            *map(str, shape),
+            *(
+                " / ".join(f"{by_pass[kind][f'{way} ms']:.1f}" for kind in PASSES)
+                for way in ("kblocks", slow)
+            ),
+            " / ".join(_times(by_pass[kind][f"{slow} / kblocks"]) for kind in PASSES),
+        ]
+        for shape, by_pass in sorted(shapes.items())
+    ]
+    header = [size, "batch", "units", "kblocks, ms", f"{slow}, ms", "times as fast"]
+    means_table = markdown(["times as fast, geometric mean", "forward", "training step"], summary)
+    return f"{means_table}\n\n{_folded(markdown(header, rows))}"
+
+
+def _benchmark(results: Sequence[Result], name: str) -> Result:
+    return next((result for result in results if result["name"] == f"bench_{name}"), {})
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _count(number: float | None) -> str:
+    return "" if number is None else f"{number:,.0f}"
+
+
+def _folded(table: str) -> str:
+    return f"<details><summary>each shape</summary>\n\n{table}\n\n</details>"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
