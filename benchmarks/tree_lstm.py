@@ -169,8 +169,12 @@ def tensorflow_recursion(
         with tf.GradientTape() as tape:
             tape.watch(x)
 
+            # Read from an array: the gradient of a slice would be as large as x, for each node.
+            rows = tf.TensorArray("float32", n, element_shape=(1, x.shape[1]))
+            rows = rows.unstack(x[:, None])
+
             def body(t: Any, hs: Any, cs: Any) -> tuple:
-                row = x[t : t + 1]
+                row = rows.read(t)
 
                 def leaf() -> tuple:
                     return states(*gates(row, [], W, U, b), [])
