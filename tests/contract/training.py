@@ -18,7 +18,9 @@ def two_replicas() -> Any:
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def _fit_one_step(case: Case, sample: dict, seed: int) -> tuple[list[np.ndarray], float]:
+def _fit_one_step(
+    case: Case, sample: dict, seed: int, eagerly: bool
+) -> tuple[list[np.ndarray], float]:
     model = model_of(case, masked=False)
     rng = np.random.default_rng(seed)
     targets = {
@@ -27,7 +29,7 @@ def _fit_one_step(case: Case, sample: dict, seed: int) -> tuple[list[np.ndarray]
         if keras.backend.is_float_dtype(keras.backend.standardize_dtype(value.dtype))
     }
     losses = {name: "mean_squared_error" if name in targets else None for name in model.output}
-    model.compile(keras.optimizers.SGD(0.1), losses, jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1), losses, jit_compile=False, run_eagerly=eagerly)
     batch = len(next(iter(sample.values())))
     history = model.fit(sample, targets, batch_size=batch, shuffle=False, verbose=0)
     return [as_numpy(v) for v in model.trainable_variables], history.history["loss"][0]
@@ -46,9 +48,10 @@ def check_replicas(case: Case) -> None:
         if np.issubdtype(array.dtype, np.floating):
             second = second + rng.normal(size=array.shape).astype(array.dtype)
         sample[path.replace("/", "_")] = np.concatenate([array, second])
-    alone, loss = _fit_one_step(case, sample, seed=9)
+    # Without a graph, which would take seconds to make and only be run once.
+    alone, loss = _fit_one_step(case, sample, seed=9, eagerly=True)
     with two_replicas().scope():
-        together, loss_together = _fit_one_step(case, sample, seed=9)
+        together, loss_together = _fit_one_step(case, sample, seed=9, eagerly=False)
     moved = max(np.abs(a - b).max() for a, b in zip(alone, before, strict=True))
     assert moved > 0, "a training step moves no weight"
     assert abs(loss - loss_together) <= 1e-5 * abs(loss), f"loss {loss_together}, not {loss}"

@@ -71,7 +71,7 @@ def assert_tree(ids: np.ndarray, words: int) -> list[str]:
         (LONGEST + 5, 1.0, range(6, VOCABULARY.size)),  # it would open brackets for ever,
         # or close them, end at once, or say nothing
         (LONGEST + 3, 1.0, [VOCABULARY.close, *range(tokens.END + 1)]),
-        pytest.param(3 * LONGEST + 8, 1.0, (), marks=pytest.mark.slow),
+        pytest.param(3 * LONGEST + 8, 1.0, (), marks=pytest.mark.full),
     ],
 )
 def test_random_logits_give_trees(length: int, scale: float, likes: Any) -> None:

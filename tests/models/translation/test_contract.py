@@ -129,7 +129,7 @@ def test_transformer() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(
     "changes",
     [

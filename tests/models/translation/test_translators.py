@@ -96,7 +96,7 @@ def test_the_beams_scores_are_those_of_teacher_forcing(kind: str) -> None:
 
 
 @both
-@pytest.mark.slow
+@pytest.mark.full
 def test_translating_under_xla_with_free_sizes(kind: str) -> None:
     import tensorflow as tf
 
@@ -173,7 +173,7 @@ def saved_and_loaded(model: Translator, directory: Path) -> Translator:
     return loaded
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_replicas_take_the_step_of_one() -> None:
     import tensorflow as tf
 
