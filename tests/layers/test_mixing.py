@@ -47,9 +47,10 @@ def padded_ids() -> np.ndarray:
 
 
 CHAINS: list[Callable[..., Any]] = [layers.SimpleRNN, layers.GRU, layers.LSTM]
+ONE_CHAIN = [pytest.param(chain, marks=pytest.mark.full) for chain in CHAINS[:2]] + CHAINS[2:]
 
 
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", ONE_CHAIN)
 def test_chains_in_a_sequential_model(chain: Any, tmp_path: Path) -> None:
     model = keras.Sequential(
         [

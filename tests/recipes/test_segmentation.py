@@ -43,7 +43,7 @@ def toy(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("graph", [True, False])
+@pytest.mark.parametrize("graph", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_from_photos_to_a_served_model(tmp_path: Path, graph: bool) -> None:
     recipe = get("segmentation")
     config = recipe.Config(

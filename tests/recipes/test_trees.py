@@ -51,7 +51,7 @@ def sentiment(folder: Path, **changes: object) -> SentimentConfig:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("classes", ["fine", "binary"])
+@pytest.mark.parametrize("classes", ["fine", pytest.param("binary", marks=pytest.mark.full)])
 def test_sentiment_from_training_to_a_served_model(
     folder: Path, tmp_path: Path, classes: str
 ) -> None:

@@ -9,7 +9,7 @@ from tests.layers.grids.samples import images
 from tests.reference import grids as reference
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_lstm_2d_with_everything() -> None:
     check_layer(
         layers.LSTM2D,

@@ -66,7 +66,7 @@ def test_contract_of_ordered_children() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_contract_of_any_children_with_everything_returned() -> None:
     check_layer(
         layers.ChildSumTreeLSTM,
