@@ -143,7 +143,8 @@ class Segmentation(Recipe):
         batches: data.Batches,
     ) -> Callable[[], dict[str, float]]:
         """The mean IoU."""
-        return lambda: {"val_mean_iou": overlap(model, batches, parts)["mean_iou"]}
+        segment = segmenting(model)  # one graph for all epochs
+        return lambda: {"val_mean_iou": overlap(segment, batches, parts)["mean_iou"]}
 
     def measure(
         self,
@@ -154,7 +155,7 @@ class Segmentation(Recipe):
         splits: data.SceneSplits,
     ) -> dict[str, float]:
         """The mean IoU, that of each class, and the accuracy."""
-        return overlap(model, self.batches(config, parts, split), parts)
+        return overlap(segmenting(model), self.batches(config, parts, split), parts)
 
     def pictures(
         self,
@@ -196,12 +197,16 @@ def prepared(config: SegmentationConfig, scenes: data.Scenes) -> data.PreparedSc
     return data.prepare_scenes(scenes, size, config.superpixels, config.compactness)
 
 
+def segmenting(model: GraphLSTMSegmenter) -> Callable[[Any], Any]:
+    """From the inputs of the model to the logits of each pixel, in a graph."""
+    return tf.function(lambda inputs: model(inputs, training=False)["logits"])
+
+
 def overlap(
-    model: GraphLSTMSegmenter, batches: data.Batches, parts: SceneClasses
+    segment: Callable[[Any], Any], batches: data.Batches, parts: SceneClasses
 ) -> dict[str, float]:
     """Mean IoU, that of each class, and the share of right pixels; void is ignored."""
     metric = keras.metrics.MeanIoU(len(parts.classes), ignore_class=parts.void, sparse_y_pred=False)
-    segment = tf.function(lambda inputs: model(inputs, training=False)["logits"])
     for inputs, labels in batches.dataset.take(batches.steps):
         metric.update_state(labels["logits"], segment(inputs))
     confusion = keras.ops.convert_to_numpy(metric.total_cm)  # (true, predicted)

@@ -16,7 +16,7 @@ from kblocks.models import GraphLSTMSegmenter
 from kblocks.plotting import class_colors
 from kblocks.recipes import get
 from kblocks.recipes.run import RunDirectory
-from kblocks.recipes.segmentation import SceneClasses, overlap
+from kblocks.recipes.segmentation import SceneClasses, overlap, segmenting
 from tests.data.test_segmentation import write_npz
 
 pytest.importorskip("skimage")
@@ -95,7 +95,7 @@ def test_mean_iou_leaves_void_and_absent_classes_out() -> None:
     batches = Batches(
         tf.data.Dataset.from_tensor_slices((logits, {"logits": labels})).batch(1), 2, 0
     )
-    found = overlap(model, batches, SceneClasses(("a", "b", "c", "d"), 4))
+    found = overlap(segmenting(model), batches, SceneClasses(("a", "b", "c", "d"), 4))
     predicted, known = logits.argmax(-1), labels != 4
     ious = [
         ((labels == k) & (predicted == k)).sum()

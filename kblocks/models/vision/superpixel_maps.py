@@ -26,12 +26,16 @@ def superpixel_means(x: Tensor, superpixels: Tensor, nodes: Any) -> tuple[Tensor
         The means (batch, nodes, features), and which superpixels have pixels, (batch, nodes).
     """
     batch, height, width = ops.shape(superpixels)
-    x = ops.repeat(ops.repeat(x, STRIDE, axis=1), STRIDE, axis=2)[:, :height, :width]
     # The pixels of a superpixel are counted as the sum of a further feature.
     x = ops.concatenate([x, ops.ones_like(x[..., :1])], axis=-1)
-    rows = ops.reshape(x, (-1, x.shape[-1]))
+    rows, columns = ops.shape(x)[1:3]
+    y, across = ops.arange(height, dtype="int32"), ops.arange(width, dtype="int32")
+    cell = ops.expand_dims(y // STRIDE * columns, 1) + across // STRIDE  # (height, width)
+    image = ops.reshape(ops.arange(batch, dtype="int32") * (rows * columns), (-1, 1, 1))
+    cells = ops.reshape(x, (-1, x.shape[-1]))
+    per_pixel = take_rows(cells, ops.reshape(cell + image, (-1,)))
     ids = ops.reshape(_rows_of(superpixels, nodes), (-1,))
-    sums = ops.segment_sum(rows, ids, num_segments=batch * nodes)
+    sums = ops.segment_sum(per_pixel, ids, num_segments=batch * nodes)
     sums = ops.reshape(sums, (batch, nodes, x.shape[-1]))
     count = sums[..., -1:]
     return sums[..., :-1] / ops.maximum(count, 1), ops.greater(count[..., 0], 0)
