@@ -1,18 +1,22 @@
 """The segmentation network of Liang, Shen, Feng, Lin and Yan (2016), arXiv:1603.07063, section 3.1.
 
 A convolutional network makes features x at a quarter of the image's size, and a 1 x 1 convolution
-of them an initial confidence for each class, p = softmax(W x + b). Of the superpixels s
+of them an initial confidence for each class, p = softmax(W x + b). What stands between the pixels
+and x at half of the size, z, has the edges that x has lost. Of the superpixels s
 
-    f_s = mean of x over the pixels of s
+    f_s = mean of x + V z over the pixels of s
     c_s = max over the classes of the mean of p over the pixels of s
 
 are features and confidence. Graph LSTM layers with residual connections update them in the order of
 their confidence, each layer from the states of the one before,
 
-    h, m = GraphLSTM(f, states h, m before)          f = f + h
+    h, m = GraphLSTM(norm(f), states h, m before)          f = f + h
 
 and every pixel gets the features of its superpixel back, added to its own, for a last 1 x 1
-convolution. The convolutional network here is a small one of residual blocks (He et al. 2016,
+convolution. The paper has no z; its superpixels have the features of one layer. Nor does it say
+how large they are: after residual blocks so large that half of all gates and candidates stand at
+their ends, so that here each node is normalised first (Ba et al. 2016, arXiv:1607.06450). The
+convolutional network is a small one of residual blocks (He et al. 2016,
 arXiv:1512.03385) with rising dilation, in place of the paper's VGG-16.
 """
 
@@ -24,7 +28,12 @@ from keras import ops
 
 from kblocks.layers import GraphLSTM
 from kblocks.models.vision.segmenter_checks import checked_graph
-from kblocks.models.vision.superpixel_maps import of_pixels, superpixel_means, upsample
+from kblocks.models.vision.superpixel_maps import (
+    at_pixels,
+    of_pixels,
+    superpixel_means,
+    upsample,
+)
 
 Tensor = Any
 
@@ -34,8 +43,9 @@ class GraphLSTMSegmenter(keras.Model):
     """Gives each pixel a class, by Graph LSTM layers over the image's superpixels.
 
     With `graph=False` it is the same network with a residual block of convolutions, a 3 x 3 and
-    three 1 x 1, in the place of each Graph LSTM layer. Both have 12 units^2 + 4 units parameters,
-    so that the two networks have exactly as many.
+    three 1 x 1, in the place of each Graph LSTM layer; the features at half of the size then go
+    to the pixels by interpolation, as all others do. Block and layer have 12 units^2 + 4 units
+    parameters, so that the two networks have exactly as many.
 
     Args:
         num_classes: How many classes there are.
@@ -139,6 +149,11 @@ class GraphLSTMSegmenter(keras.Model):
             )
             for name in ("confidence", "classify")
         )
+        self.graph_norms = [
+            keras.layers.LayerNormalization(dtype=policy, name=f"graph_norm_{k}")
+            for k in range(graph_layers)
+        ]
+        self.detail = keras.layers.Conv2D(units, 1, use_bias=False, dtype=policy, name="detail")
         self.recurrences = []
         self.refinements = []
         if graph:
@@ -161,8 +176,9 @@ class GraphLSTMSegmenter(keras.Model):
             norm.build((None, None, None, channels))
         features = (None, None, None, self.units)
         self.drop.build(features)
-        for layer in (self.confidence, self.classify, *self.refinements):
+        for layer in (self.confidence, self.classify, *self.refinements, *self.graph_norms):
             layer.build(features)
+        self.detail.build((None, None, None, self.units // 2))
         for layer in self.recurrences:
             layer.build((None, None, self.units))
         self.built = True
@@ -170,56 +186,70 @@ class GraphLSTMSegmenter(keras.Model):
     def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         image, superpixels, neighbours = checked_graph(inputs)
         size = ops.shape(image)[1:3]
-        x = self.features(image, training)
+        z, x = self.features(image, training)
         confidence = ops.cast(self.confidence(x), self._wide)
+        # A sum's product is the sum of the products: each part's by itself, before it is brought to
+        # the size of the image.
+        W = ops.cast(self.classify.kernel[0, 0], self.compute_dtype)
         if self.graph:
-            nodes = self._nodes(x, confidence, superpixels, neighbours)
-            # A sum's product is the sum of the products: the pixels' at a quarter of the size, the
-            # superpixels' before they are dealt out.
-            of_nodes = ops.matmul(nodes, ops.cast(self.classify.kernel[0, 0], nodes.dtype))
-            logits = upsample(ops.cast(self.classify(x), self._wide), size)
-            logits = logits + ops.cast(of_pixels(of_nodes, superpixels), self._wide)
+            nodes = self._nodes(z, x, confidence, superpixels, neighbours)
+            fine = of_pixels(ops.matmul(nodes, W), superpixels)
         else:
-            refined = x
-            for first in range(0, len(self.refinements), 4):
-                y = refined
-                for layer in self.refinements[first : first + 4]:
-                    y = layer(y if layer is self.refinements[first] else ops.relu(y))
-                refined = refined + y
-            logits = upsample(ops.cast(self.classify(x + refined), self._wide), size)
-        return {"logits": logits, "confidence": upsample(confidence, size)}
+            fine = upsample(ops.cast(ops.matmul(self.detail(z), W), self._wide), 2, size)
+            x = x + self._refined(x)
+        logits = upsample(ops.cast(self.classify(x), self._wide), 4, size)
+        logits = logits + ops.cast(fine, self._wide)
+        return {"logits": logits, "confidence": upsample(confidence, 4, size)}
+
+    def _refined(self, x: Tensor) -> Tensor:
+        """The features after the blocks that stand in the place of Graph LSTM layers."""
+        for k, norm in enumerate(self.graph_norms):
+            first, *others = self.refinements[4 * k : 4 * k + 4]
+            y = first(norm(x))
+            for layer in others:
+                y = layer(ops.relu(y))
+            x = x + y
+        return x
 
     @property
     def _wide(self) -> str:
         return keras.backend.result_type(self.compute_dtype, "float32")
 
-    def features(self, image: Tensor, training: bool = False) -> Tensor:
-        """The feature map (batch, height / 4, width / 4, units) of images from 0 to 255."""
+    def features(self, image: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
+        """The maps z, at half of the size, and x, at a quarter, of images from 0 to 255.
+
+        They are (batch, height / 2, width / 2, units / 2) and (batch, height / 4, width / 4,
+        units), the sizes rounded up.
+        """
         x = ops.cast(image, self.compute_dtype) / 127.5 - 1
         layers = list(zip(self.convolutions, self.norms, strict=True))
-        for convolution, norm in layers[:2]:
-            x = ops.relu(norm(convolution(x)))
+        (halve, norm), (quarter, second_norm), *_ = layers
+        z = ops.relu(norm(halve(x)))
+        x = ops.relu(second_norm(quarter(z)))
         for k in range(2, len(layers), 2):
             y = x
             for convolution, norm in layers[k : k + 2]:
                 y = norm(convolution(y if convolution is layers[k][0] else ops.relu(y)))
             x = ops.relu(x + y)
-        return self.drop(x, training=training)
+        return z, self.drop(x, training=training)
 
     def _nodes(
-        self, x: Tensor, confidence: Tensor, superpixels: Tensor, neighbours: Tensor
+        self, z: Tensor, x: Tensor, confidence: Tensor, superpixels: Tensor, neighbours: Tensor
     ) -> Tensor:
         """The features of the superpixels (batch, nodes, units) after all layers."""
-        nodes = ops.shape(neighbours)[1]
+        size, nodes = ops.shape(superpixels)[1:], ops.shape(neighbours)[1]
         p = ops.stop_gradient(ops.softmax(confidence))
-        per_pixel = ops.concatenate([ops.cast(x, p.dtype), p], axis=-1)
+        coarse = at_pixels(ops.concatenate([ops.cast(x, p.dtype), p], axis=-1), 4, size)
+        per_pixel = ops.concatenate([coarse, at_pixels(ops.cast(z, p.dtype), 2, size)], axis=-1)
         means, mask = superpixel_means(per_pixel, superpixels, nodes)
-        f = ops.cast(means[..., : self.units], self.compute_dtype)
-        c = ops.max(means[..., self.units :], axis=-1)
+        x, p, z = ops.split(means, [self.units, self.units + self.num_classes], axis=-1)
+        V = ops.cast(self.detail.kernel[0, 0], self.compute_dtype)
+        f = ops.cast(x, self.compute_dtype) + ops.matmul(ops.cast(z, self.compute_dtype), V)
+        c = ops.max(p, axis=-1)
         states = None
-        for layer in self.recurrences:
+        for layer, norm in zip(self.recurrences, self.graph_norms, strict=True):
             h, *states = layer(
-                f, neighbours=neighbours, confidence=c, initial_state=states, mask=mask
+                norm(f), neighbours=neighbours, confidence=c, initial_state=states, mask=mask
             )
             f = f + h
         return f
