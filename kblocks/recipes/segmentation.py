@@ -31,17 +31,17 @@ class SegmentationConfig(TrainingConfig):
     data: str = "camvid"  # a .npz file, a folder with one, or a folder of images and masks
     height: int = 90  # of the photos in pixels; they are brought to this size
     width: int = 120
-    superpixels: int = 150  # about so many for a photo
+    superpixels: int = 1000  # about so many for a photo, as in the paper
     compactness: float = 10.0
 
     graph: bool = True  # false: convolutions of equal parameters in place of the Graph LSTM
     units: int = 64
-    blocks: int = 4
+    blocks: int = 2
     graph_layers: int = 2
     dropout: float = 0.1
 
-    batch_size: int = 8
-    epochs: int = 60
+    batch_size: int = 4
+    epochs: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     clip_norm: float = 1.0

@@ -99,13 +99,13 @@ def layer_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray
     return centred / np.sqrt(x.var(-1, keepdims=True) + 1e-3) * gamma + beta
 
 
-def bilinear(x: np.ndarray, stride: int, height: int, width: int) -> np.ndarray:
-    """(h, w, features) to pixels, `stride` to a cell, cut to (height, width)."""
+def bilinear(x: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(h, w, features) to pixels of a quarter of a cell, cut to (height, width)."""
     y = np.zeros((height, width, x.shape[2]))
     for v, u in np.ndindex(height, width):
         corners = []
         for pixel, size in ((v, x.shape[0]), (u, x.shape[1])):
-            place = min(max((pixel + 0.5) / stride - 0.5, 0), size - 1)
+            place = min(max((pixel + 0.5) / 4 - 0.5, 0), size - 1)
             low = int(place)
             corners.append([(low, 1 - place + low), (min(low + 1, size - 1), place - low)])
         for j, share_j in corners[0]:
@@ -159,15 +159,13 @@ def _segment(
         return layer_norm(x, *(weights[f"graph_norms/{k}/{n}"] for n in ("gamma", "beta")))
 
     x = image / 127.5 - 1
-    z = np.maximum(layer(0, x, stride=2), 0)
-    x = np.maximum(layer(1, z, stride=2), 0)
+    for k in range(2):
+        x = np.maximum(layer(k, x, stride=2), 0)
     for block in range(blocks):
         dilation = min(2**block, 4)
         y = np.maximum(layer(2 + 2 * block, x, dilation=dilation), 0)
         x = np.maximum(x + layer(3 + 2 * block, y, dilation=dilation), 0)
     initial = one_by_one("confidence", x)
-    detail = z @ weights["detail/kernel"][0, 0]
-    W = weights["classify/kernel"][0, 0]
     if not graph:
         refined = x
         for k in range(0, 4 * graph_layers, 4):
@@ -177,17 +175,16 @@ def _segment(
                 name = f"refinements/{k + part}"
                 y = convolution(y, weights[f"{name}/kernel"], bias=weights[f"{name}/bias"])
             refined = refined + y
-        logits = bilinear(one_by_one("classify", x + refined), 4, height, width)
-        logits += bilinear(detail, 2, height, width) @ W
-        return bilinear(initial, 4, height, width), logits
+        logits = one_by_one("classify", x + refined)
+        return bilinear(initial, height, width), bilinear(logits, height, width)
     p = np.exp(initial) / np.exp(initial).sum(-1, keepdims=True)
     # Superpixels without pixels are padding: they come last and stay zero.
     present = [s for s in range(len(neighbours)) if (superpixels == s).any()]
     f, c = np.zeros((len(neighbours), units)), np.full(len(neighbours), -np.inf)
     for s in present:
-        pixels = np.argwhere(superpixels == s)
-        f[s] = np.mean([x[v // 4, u // 4] + detail[v // 2, u // 2] for v, u in pixels], axis=0)
-        c[s] = np.mean([p[v // 4, u // 4] for v, u in pixels], axis=0).max()
+        pixels = np.argwhere(superpixels == s) // 4
+        f[s] = np.mean([x[v, u] for v, u in pixels], axis=0)
+        c[s] = np.mean([p[v, u] for v, u in pixels], axis=0).max()
     edges = [
         [j if i in present and j in present else -1 for j in row]
         for i, row in enumerate(neighbours)
@@ -203,7 +200,7 @@ def _segment(
         h, *states = graph_lstm(own, {**given, "initial_state": states}, units, return_state=True)
         h[:, [s not in present for s in range(len(f))]] = 0
         f = f + h[0]
-    logits = bilinear(one_by_one("classify", x), 4, height, width)
+    logits = bilinear(one_by_one("classify", x), height, width)
     for v, u in np.ndindex(height, width):
-        logits[v, u] += f[superpixels[v, u]] @ W
-    return bilinear(initial, 4, height, width), logits
+        logits[v, u] += f[superpixels[v, u]] @ weights["classify/kernel"][0, 0]
+    return bilinear(initial, height, width), logits

@@ -1,10 +1,9 @@
 """The segmentation network of Liang, Shen, Feng, Lin and Yan (2016), arXiv:1603.07063, section 3.1.
 
 A convolutional network makes features x at a quarter of the image's size, and a 1 x 1 convolution
-of them an initial confidence for each class, p = softmax(W x + b). What stands between the pixels
-and x at half of the size, z, has the edges that x has lost. Of the superpixels s
+of them an initial confidence for each class, p = softmax(W x + b). Of the superpixels s
 
-    f_s = mean of x + V z over the pixels of s
+    f_s = mean of x over the pixels of s
     c_s = max over the classes of the mean of p over the pixels of s
 
 are features and confidence. Graph LSTM layers with residual connections update them in the order of
@@ -13,11 +12,10 @@ their confidence, each layer from the states of the one before,
     h, m = GraphLSTM(norm(f), states h, m before)          f = f + h
 
 and every pixel gets the features of its superpixel back, added to its own, for a last 1 x 1
-convolution. The paper has no z; its superpixels have the features of one layer. Nor does it say
-how large they are: after residual blocks so large that half of all gates and candidates stand at
-their ends, so that here each node is normalised first (Ba et al. 2016, arXiv:1607.06450). The
-convolutional network is a small one of residual blocks (He et al. 2016,
-arXiv:1512.03385) with rising dilation, in place of the paper's VGG-16.
+convolution. The paper does not say how large features are: after residual blocks so large that half
+of all gates and candidates stand at their ends, so that here each node is normalised first (Ba et
+al. 2016, arXiv:1607.06450). The convolutional network is a small one of residual blocks (He et al.
+2016, arXiv:1512.03385) with rising dilation, in place of the paper's VGG-16.
 """
 
 from collections.abc import Mapping
@@ -28,12 +26,7 @@ from keras import ops
 
 from kblocks.layers import GraphLSTM
 from kblocks.models.vision.segmenter_checks import checked_graph
-from kblocks.models.vision.superpixel_maps import (
-    at_pixels,
-    of_pixels,
-    superpixel_means,
-    upsample,
-)
+from kblocks.models.vision.superpixel_maps import of_pixels, superpixel_means, upsample
 
 Tensor = Any
 
@@ -43,9 +36,8 @@ class GraphLSTMSegmenter(keras.Model):
     """Gives each pixel a class, by Graph LSTM layers over the image's superpixels.
 
     With `graph=False` it is the same network with a residual block of convolutions, a 3 x 3 and
-    three 1 x 1, in the place of each Graph LSTM layer; the features at half of the size then go
-    to the pixels by interpolation, as all others do. Block and layer have 12 units^2 + 4 units
-    parameters, so that the two networks have exactly as many.
+    three 1 x 1, in the place of each Graph LSTM layer. Both have 12 units^2 + 4 units parameters,
+    so that the two networks have exactly as many.
 
     Args:
         num_classes: How many classes there are.
@@ -93,7 +85,7 @@ class GraphLSTMSegmenter(keras.Model):
         self,
         num_classes: int,
         units: int = 64,
-        blocks: int = 4,
+        blocks: int = 2,
         graph_layers: int = 2,
         graph: bool = True,
         dropout: float = 0.0,
@@ -153,7 +145,6 @@ class GraphLSTMSegmenter(keras.Model):
             keras.layers.LayerNormalization(dtype=policy, name=f"graph_norm_{k}")
             for k in range(graph_layers)
         ]
-        self.detail = keras.layers.Conv2D(units, 1, use_bias=False, dtype=policy, name="detail")
         self.recurrences = []
         self.refinements = []
         if graph:
@@ -178,7 +169,6 @@ class GraphLSTMSegmenter(keras.Model):
         self.drop.build(features)
         for layer in (self.confidence, self.classify, *self.refinements, *self.graph_norms):
             layer.build(features)
-        self.detail.build((None, None, None, self.units // 2))
         for layer in self.recurrences:
             layer.build((None, None, self.units))
         self.built = True
@@ -186,66 +176,53 @@ class GraphLSTMSegmenter(keras.Model):
     def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> dict[str, Tensor]:
         image, superpixels, neighbours = checked_graph(inputs)
         size = ops.shape(image)[1:3]
-        z, x = self.features(image, training)
+        x = self.features(image, training)
         confidence = ops.cast(self.confidence(x), self._wide)
-        # A sum's product is the sum of the products: each part's by itself, before it is brought to
-        # the size of the image.
-        W = ops.cast(self.classify.kernel[0, 0], self.compute_dtype)
         if self.graph:
-            nodes = self._nodes(z, x, confidence, superpixels, neighbours)
-            fine = of_pixels(ops.matmul(nodes, W), superpixels)
+            nodes = self._nodes(x, confidence, superpixels, neighbours)
+            # A sum's product is the sum of the products: the pixels' at a quarter of the size, the
+            # superpixels' before they are dealt out.
+            of_nodes = ops.matmul(nodes, ops.cast(self.classify.kernel[0, 0], nodes.dtype))
+            logits = upsample(ops.cast(self.classify(x), self._wide), size)
+            logits = logits + ops.cast(of_pixels(of_nodes, superpixels), self._wide)
         else:
-            fine = upsample(ops.cast(ops.matmul(self.detail(z), W), self._wide), 2, size)
-            x = x + self._refined(x)
-        logits = upsample(ops.cast(self.classify(x), self._wide), 4, size)
-        logits = logits + ops.cast(fine, self._wide)
-        return {"logits": logits, "confidence": upsample(confidence, 4, size)}
-
-    def _refined(self, x: Tensor) -> Tensor:
-        """The features after the blocks that stand in the place of Graph LSTM layers."""
-        for k, norm in enumerate(self.graph_norms):
-            first, *others = self.refinements[4 * k : 4 * k + 4]
-            y = first(norm(x))
-            for layer in others:
-                y = layer(ops.relu(y))
-            x = x + y
-        return x
+            refined = x
+            for k, norm in enumerate(self.graph_norms):
+                first, *others = self.refinements[4 * k : 4 * k + 4]
+                y = first(norm(refined))
+                for layer in others:
+                    y = layer(ops.relu(y))
+                refined = refined + y
+            logits = upsample(ops.cast(self.classify(x + refined), self._wide), size)
+        return {"logits": logits, "confidence": upsample(confidence, size)}
 
     @property
     def _wide(self) -> str:
         return keras.backend.result_type(self.compute_dtype, "float32")
 
-    def features(self, image: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
-        """The maps z, at half of the size, and x, at a quarter, of images from 0 to 255.
-
-        They are (batch, height / 2, width / 2, units / 2) and (batch, height / 4, width / 4,
-        units), the sizes rounded up.
-        """
+    def features(self, image: Tensor, training: bool = False) -> Tensor:
+        """The feature map (batch, height / 4, width / 4, units) of images from 0 to 255."""
         x = ops.cast(image, self.compute_dtype) / 127.5 - 1
         layers = list(zip(self.convolutions, self.norms, strict=True))
-        (halve, norm), (quarter, second_norm), *_ = layers
-        z = ops.relu(norm(halve(x)))
-        x = ops.relu(second_norm(quarter(z)))
+        for convolution, norm in layers[:2]:
+            x = ops.relu(norm(convolution(x)))
         for k in range(2, len(layers), 2):
             y = x
             for convolution, norm in layers[k : k + 2]:
                 y = norm(convolution(y if convolution is layers[k][0] else ops.relu(y)))
             x = ops.relu(x + y)
-        return z, self.drop(x, training=training)
+        return self.drop(x, training=training)
 
     def _nodes(
-        self, z: Tensor, x: Tensor, confidence: Tensor, superpixels: Tensor, neighbours: Tensor
+        self, x: Tensor, confidence: Tensor, superpixels: Tensor, neighbours: Tensor
     ) -> Tensor:
         """The features of the superpixels (batch, nodes, units) after all layers."""
-        size, nodes = ops.shape(superpixels)[1:], ops.shape(neighbours)[1]
+        nodes = ops.shape(neighbours)[1]
         p = ops.stop_gradient(ops.softmax(confidence))
-        coarse = at_pixels(ops.concatenate([ops.cast(x, p.dtype), p], axis=-1), 4, size)
-        per_pixel = ops.concatenate([coarse, at_pixels(ops.cast(z, p.dtype), 2, size)], axis=-1)
+        per_pixel = ops.concatenate([ops.cast(x, p.dtype), p], axis=-1)
         means, mask = superpixel_means(per_pixel, superpixels, nodes)
-        x, p, z = ops.split(means, [self.units, self.units + self.num_classes], axis=-1)
-        V = ops.cast(self.detail.kernel[0, 0], self.compute_dtype)
-        f = ops.cast(x, self.compute_dtype) + ops.matmul(ops.cast(z, self.compute_dtype), V)
-        c = ops.max(p, axis=-1)
+        f = ops.cast(means[..., : self.units], self.compute_dtype)
+        c = ops.max(means[..., self.units :], axis=-1)
         states = None
         for layer, norm in zip(self.recurrences, self.graph_norms, strict=True):
             h, *states = layer(
