@@ -26,9 +26,9 @@ def parse_settings(
     Args:
         config: A dataclass.
         settings: The texts; of two with the same key the later counts.
-        begun: The values by name that a run was begun with and goes on with. Then the texts may
-            change only where and for how long it goes on: `epochs`, `minutes`, `patience`,
-            `strategy`.
+        begun: The values by name that a run was begun with and goes on with, as JSON has them. Then
+            the texts may change only where and for how long it goes on: `epochs`, `minutes`,
+            `patience`, `strategy`.
 
     Returns:
         A `config`.
@@ -57,17 +57,19 @@ def parse_settings(
         if not equals or key not in fields:
             what = f"has no setting {key!r}" if equals else f"reads key=value, not {setting!r}"
             raise SettingsError(f"the recipe {what}; its settings are: {', '.join(fields)}.")
-        if begun is not None and key not in FREE_TO_CHANGE:
-            raise SettingsError(
-                f"a run goes on with the {key!r} it was begun with, {begun.get(key)!r}; only "
-                f"{', '.join(FREE_TO_CHANGE)} may change."
-            )
         try:
             values[key] = _typed(text.strip(), hints[key])
         except ValueError:
             raise SettingsError(
                 f"the setting {key!r} must be {_readable(hints[key])}, and is {text.strip()!r}."
             ) from None
+        if begun is not None and key not in FREE_TO_CHANGE:
+            before = begun.get(key)
+            if values[key] != (tuple(before) if isinstance(before, list) else before):
+                raise SettingsError(
+                    f"a run goes on with the {key!r} it was begun with, {before!r}; only "
+                    f"{', '.join(FREE_TO_CHANGE)} may change."
+                )
     try:
         return config(**values)
     except (TypeError, ValueError) as error:

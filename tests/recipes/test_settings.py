@@ -63,3 +63,11 @@ def test_the_later_counts():
 def test_wrong_settings_are_told(text, message):
     with pytest.raises(SettingsError, match=message.replace("|", r"\|")):
         parse_settings(Config, [text])
+
+
+def test_a_run_that_goes_on_may_be_told_again_what_it_was_begun_with():
+    begun = {"units": 8, "bucket_ends": [5, 15]}
+    again = parse_settings(Config, ["units=8", "bucket_ends=5,15"], begun)
+    assert again.units == 8
+    with pytest.raises(SettingsError, match="goes on with the 'bucket_ends' it was begun with"):
+        parse_settings(Config, ["bucket_ends=5"], begun)
