@@ -1,4 +1,4 @@
-"""A parser from sentences to trees in brackets, in one graph: what is evaluated is what is served."""
+"""A parser from sentences to trees in brackets, in one graph."""
 
 import re
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class TextParser(tf.Module):
 
     The words must be cut as those trained on were: in the Penn Treebank marks stand alone, as in
     `It 's late .`. Whatever the model says, the tree is well-formed and has exactly these words:
-    its beam search is held to that (`kblocks.decoding.TreeConstraint`). Brackets within words become
+    the search is held to that (`kblocks.decoding.TreeConstraint`). Brackets within words become
     `-LRB-`, `-RRB-`, `-LCB-` and `-RCB-`, and bytes that are not UTF-8 U+FFFD. A string without
     words has the empty tree with score 0, and so has one of more than `max_words` words. A sentence
     is parsed alone as it is in a batch.
@@ -63,7 +63,9 @@ class TextParser(tf.Module):
         self.words = words
         self.beam_width = beam_width
         self.max_words = max_words
-        self.max_length = 3 * max_words + 16  # tokens of a tree; of those in the treebank all but a few
+        self.max_length = (
+            3 * max_words + 16
+        )  # tokens of a tree; of those in the treebank all but a few
         self.length_penalty = length_penalty
         self.constraint = TreeConstraint(
             brackets.size, brackets.word, brackets.close, first_tag=brackets.first_tag

@@ -111,9 +111,10 @@ class Parsing(Recipe):
 
     def save_parts(self, parts: Vocabularies, run: RunDirectory) -> None:
         """Three files, a word, an ending or a label a line."""
-        vocabularies = parts.words.words, parts.words.endings, parts.brackets
-        for vocabulary, name in zip(vocabularies, self.part_files, strict=True):
-            vocabulary.save(run.path / name)
+        words, endings, brackets = (run.path / name for name in self.part_files)
+        parts.words.words.save(words)
+        parts.words.endings.save(endings)
+        parts.brackets.save(brackets)
 
     def load_parts(self, config: ParsingConfig, run: RunDirectory) -> Vocabularies:
         """The vocabularies of a run."""
@@ -241,13 +242,9 @@ class Parsing(Recipe):
             plot_tree(tree, title=title, path=pictures[-1])
         return pictures
 
-    def servable(
-        self, config: ParsingConfig, parts: Vocabularies, model: Translator
-    ) -> TextParser:
+    def servable(self, config: ParsingConfig, parts: Vocabularies, model: Translator) -> TextParser:
         """From sentences to trees in brackets."""
-        return TextParser(
-            model, *parts, config.beam, config.max_words, config.length_penalty
-        )
+        return TextParser(model, *parts, config.beam, config.max_words, config.length_penalty)
 
 
 def words_of(tree: data.Tree) -> list[str]:

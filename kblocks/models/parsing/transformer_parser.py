@@ -101,9 +101,7 @@ class TransformerParser(TransformerTranslator):
         self.word = word
         self.close = close
         self.first_tag = first_tag
-        self.constraint = TreeConstraint(
-            target_vocabulary_size, word, close, first_tag=first_tag
-        )
+        self.constraint = TreeConstraint(target_vocabulary_size, word, close, first_tag=first_tag)
         self.opened_embedding = keras.layers.Embedding(
             target_vocabulary_size,
             self.embedding_dim,
