@@ -63,9 +63,9 @@ keras.utils.set_random_seed(0)
 #
 # ## A tree is a sequence
 #
-# Read depth first, a tree is a row of brackets that open with a label, of words and of brackets that
-# close (Vinyals et al. 2015, [arXiv:1412.7449](https://arxiv.org/abs/1412.7449)). The words are
-# known, so a token says no more of one than its part of speech:
+# Read depth first, a tree is a row of brackets that open with a label, of words, and of brackets
+# that close (Vinyals et al. 2015, [arXiv:1412.7449](https://arxiv.org/abs/1412.7449)). The words
+# are known, so a token says no more of one than its part of speech:
 
 # %%
 tree = data.parse_tree("(S (NP (DT The) (NN dog)) (VP (VBZ barks)) (. .))")
@@ -82,8 +82,8 @@ assert data.tree_of(sequence, words) == tree  # and back
 #
 # ## A small grammar
 #
-# Sentences grow by rules that may nest: *who*, *of*, *says that*. Where a phrase with *with* belongs
-# depends on a word in it: one sees *with a telescope*, but a man *with a hat* wears it.
+# Sentences grow by rules that may nest: *who*, *of*, *says that*. Where a phrase with *with*
+# belongs depends on a word in it: one sees *with a telescope*, but a man *with a hat* wears it.
 
 # %%
 rng = np.random.default_rng(0)
@@ -155,9 +155,7 @@ print(f"{WORDS.size} ids of words, {BRACKETS.size} of brackets and parts of spee
 
 # %%
 ROOM = 3 * max(len(words_of(tree)) for tree in trees)
-GRAMMAR = TreeConstraint(
-    BRACKETS.size, BRACKETS.word, BRACKETS.close, first_tag=BRACKETS.first_tag
-)
+GRAMMAR = TreeConstraint(BRACKETS.size, BRACKETS.word, BRACKETS.close, first_tag=BRACKETS.first_tag)
 
 
 def as_source(trees):
@@ -195,17 +193,18 @@ print(data.bracket_string(held[0]))
 # ## What need not be learnt
 #
 # The decoder reads the tokens that it has written. What they mean it must find out from the data:
-# that the third word is next after two words, that a bracket closes the last one still open. A large
-# Transformer learns it of 40,000 trees. But it can be counted. Let
+# that the third word is next after two words, that a bracket closes the last one still open. A
+# large Transformer learns it of 40,000 trees. But it can be counted. Let
 #
 # - $b_t$ be the number of words in $y_1 \ldots y_t$, so the place of the next word,
 # - $o_t$ the innermost bracket that is open, and $a_t$ the place of its first word.
 #
-# `TransformerParser` puts these into the decoder's input, with the encoder's output $m$; all else is
-# section 3 of the paper:
+# `TransformerParser` puts these into the decoder's input, with the encoder's output $m$; all else
+# is section 3 of the paper:
 #
-# $$ x_t = \sqrt{d}\,(E\, y_t + F\, o_t) + \mathrm{PE}_t + W\, [m_{a_t} ; m_{b_t}] $$
+# $$ x_t = \sqrt{d}\,(E\, y_t + F\, o_t + G\, o_{t-1}) + \mathrm{PE}_t + W\, [m_{a_t} ; m_{b_t}] $$
 #
+# ($o_{t-1}$ is there because a closing bracket has no label: it tells which one was closed.)
 # It is what a parser with a stack and a buffer looks at (Dyer et al. 2015,
 # [arXiv:1505.08075](https://arxiv.org/abs/1505.08075)). With a stack, by hand:
 
@@ -226,10 +225,11 @@ for token, (o, a, b) in list(zip(["start", *tokens], by_hand, strict=True))[:8]:
     print(f"{token:8} open: {o:6} from word {a}; next: word {b}")
 
 target = np.array([[2, *BRACKETS.ids(tokens)]])
-seen = [ops.convert_to_numpy(x)[0] for x in parser.surroundings(target)]
-assert [a for _, a, _ in by_hand] == seen[1].tolist()
-assert [b for _, _, b in by_hand] == seen[2].tolist()
-assert [o for o, _, _ in by_hand[1:-1]] == BRACKETS.tokens(seen[0][1:-1])
+seen = parser.surroundings(target)
+seen = type(seen)(*(ops.convert_to_numpy(x)[0] for x in seen))
+assert [a for _, a, _ in by_hand] == seen.first_word.tolist()
+assert [b for _, _, b in by_hand] == seen.next_word.tolist()
+assert [o for o, _, _ in by_hand[1:-1]] == BRACKETS.tokens(seen.opened[1:-1])
 
 # %% [markdown]
 # ## Training
@@ -325,8 +325,8 @@ plot_attention(
 #
 # ## Solution
 #
-# Each inner node joins at least two, so $n$ words are joined by at most $n - 1$ inner nodes; then the
-# tree is binary. Each has a bracket that opens and one that closes: $n + 2(n - 1) = 3n - 2$ tokens.
+# Each inner node joins at least two, so $n$ words are joined by at most $n - 1$ inner nodes; then
+# the tree is binary. Each has a bracket that opens and one that closes: $n + 2(n - 1) = 3n - 2$.
 # Chains of single children would have no such bound, which is why `TreeConstraint` has `max_opens`.
 
 # %%
@@ -339,8 +339,8 @@ print(f"here: at most {(lengths[:, 1] / lengths[:, 0]).max():.2f} tokens a word"
 # %% [markdown]
 # ## What was learned
 #
-# Held to the grammar, every output is a tree over the words, trained or not. The decoder that is told
-# what can be counted learns of a few hundred trees what the other one does not.
+# Held to the grammar, every output is a tree over the words, trained or not. The decoder that is
+# told what can be counted learns of a few hundred trees what the other one does not.
 
 # %%
 assert freely.count(None) > 15

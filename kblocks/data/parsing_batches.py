@@ -80,21 +80,16 @@ def parsing_batches(
     numbered = _Numbered(kept, words, brackets, word_dropout)
     substitute = Substitution(kept) if substitution else None
 
+    def changed(tree: Tree, rng: np.random.Generator) -> Tree:
+        if substitute is None or rng.random() >= substitution:
+            return tree
+        new = substitute(tree, rng)
+        return new if len(leaves(new)) <= max_words else tree
+
     def batches() -> Iterator[Batch]:
         for epoch in itertools.count(first_epoch):
             rng = np.random.default_rng([seed, epoch])
-            these = kept
-            if substitute is not None:
-                changes = rng.random(len(kept)) < substitution
-                changed = [
-                    substitute(tree, rng) if change else tree
-                    for tree, change in zip(kept, changes, strict=True)
-                ]
-                these = [
-                    new if len(leaves(new)) <= max_words else old
-                    for new, old in zip(changed, kept, strict=True)
-                ]
-            rows = [numbered(tree, rng) for tree in these]
+            rows = [numbered(changed(tree, rng), rng) for tree in kept]
             order, turns = np.arange(len(rows)), np.arange(steps)
             if shuffle:
                 order = rng.permutation(len(rows))

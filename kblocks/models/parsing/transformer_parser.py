@@ -10,9 +10,11 @@ the decoder reads, beside the token,
     b_t    the place of the next word: the number of words in y_1 .. y_t
     o_t    the token of the innermost bracket that is open; the start, where none is
     a_t    the place of the first word in it
-    x_t = sqrt(d) (E y_t + F o_t) + PE_t + W [m_(a_t) ; m_(b_t)]        m: the encoder's output
+    x_t = sqrt(d) (E y_t + F o_t + G o_(t-1)) + PE_t + W [m_(a_t) ; m_(b_t)]
 
-All else is `TransformerTranslator`. Behind the last word b_t is the place of the source's end.
+with m, the encoder's output. In o_(t-1) y_t was written: of `)` it is the bracket that was closed,
+of one that opens the bracket around it. All else is `TransformerTranslator`. Behind the last word
+b_t is the place of the source's end.
 """
 
 from typing import Any, NamedTuple
@@ -32,6 +34,7 @@ class Surroundings(NamedTuple):
     """What the tokens so far say about each position, integers (batch, target)."""
 
     opened: Tensor  # o
+    within: Tensor  # o of the position before, the start at the first
     first_word: Tensor  # a
     next_word: Tensor  # b
 
@@ -102,11 +105,16 @@ class TransformerParser(TransformerTranslator):
         self.close = close
         self.first_tag = first_tag
         self.constraint = TreeConstraint(target_vocabulary_size, word, close, first_tag=first_tag)
-        self.opened_embedding = keras.layers.Embedding(
-            target_vocabulary_size,
-            self.embedding_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
-            dtype=self.dtype_policy,
+        self.opened_embedding, self.within_embedding = (
+            keras.layers.Embedding(
+                target_vocabulary_size,
+                self.embedding_dim,
+                embeddings_initializer=keras.initializers.RandomNormal(
+                    stddev=self.embedding_dim**-0.5
+                ),
+                dtype=self.dtype_policy,
+            )
+            for _ in range(2)
         )
         self.words_projection = keras.layers.Dense(
             self.embedding_dim, use_bias=False, dtype=self.dtype_policy
@@ -115,6 +123,7 @@ class TransformerParser(TransformerTranslator):
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         self.opened_embedding.build()
+        self.within_embedding.build()
         self.words_projection.build((None, None, 2 * self.embedding_dim))
 
     def read_target(self, target: Tensor, m: Tensor, mask: Tensor, training: bool) -> Tensor:
@@ -135,8 +144,11 @@ class TransformerParser(TransformerTranslator):
         candidate = ops.logical_and(ops.expand_dims(begins, 1), same)
         candidate = ops.logical_and(candidate, place[None, :] <= place[:, None])
         opener = ops.max(ops.where(candidate, place, 0), axis=-1)  # (batch, target)
+        opened = ops.take_along_axis(target, opener, axis=1)
+        start = ops.full_like(opened[:, :1], ids.START)
         return Surroundings(
-            ops.take_along_axis(target, opener, axis=1),
+            opened,
+            ops.concatenate([start, opened[:, :-1]], axis=1),
             ops.take_along_axis(next_word, opener, axis=1),
             next_word,
         )
@@ -146,14 +158,16 @@ class TransformerParser(TransformerTranslator):
         return [ops.cast(kind, "int32") for kind in self.constraint.kinds(target)[:3]]
 
     def _see(self, around: Surroundings, m: Tensor, mask: Tensor) -> Tensor:
-        """sqrt(d) F o + W [m_a ; m_b], (batch, target, embedding_dim)."""
+        """What x_t has beside the token and its position, (batch, target, embedding_dim)."""
         last = ops.maximum(ops.sum(ops.cast(mask, "int32"), axis=1) - 1, 0)  # the source's end
         words = [
             ops.take_along_axis(m, ops.expand_dims(ops.minimum(place, last[:, None]), -1), axis=1)
             for place in (around.first_word, around.next_word)
         ]
-        opened = self.opened_embedding(around.opened) * self.embedding_dim**0.5
-        return opened + self.words_projection(ops.concatenate(words, axis=-1))
+        brackets = self.opened_embedding(around.opened) + self.within_embedding(around.within)
+        return brackets * self.embedding_dim**0.5 + self.words_projection(
+            ops.concatenate(words, axis=-1)
+        )
 
     # The decoding protocol: the carry has a stack of the brackets that are open.
 
@@ -189,6 +203,7 @@ class TransformerParser(TransformerTranslator):
         first_word = ops.where(pushed, ops.expand_dims(words, 1), stack["first_word"])
         around = Surroundings(
             ops.take_along_axis(opened, top, axis=1),
+            ops.take_along_axis(stack["opened"], ops.expand_dims(stack["depth"], 1), axis=1),
             ops.take_along_axis(first_word, top, axis=1),
             ops.expand_dims(words, 1),
         )
