@@ -305,7 +305,8 @@ plot_tree(
 )
 
 # %% [markdown]
-# Where the decoder looks, token by token (the mean of the heads of one layer):
+# Where the decoder looks, token by token (the mean of the heads of one layer). There is no diagonal
+# as in a translation: the next word is handed to it, so that attention is free for other words.
 
 # %%
 written = data.linearise(found["TransformerParser"][shown], tags=True)
