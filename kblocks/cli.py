@@ -184,7 +184,7 @@ def predict(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Translate a sentence, label a tree, tag words, or segment a photo, with an exported model."""
+    """Translate or parse a sentence, label a tree, tag words, or segment a photo."""
     from kblocks.data import read_lines
     from kblocks.export.served import Served
 

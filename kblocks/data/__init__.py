@@ -11,6 +11,7 @@ from kblocks.data.images import (
     read_idx,
 )
 from kblocks.data.linearise import linearise, tree_of
+from kblocks.data.parsing_batches import parsing_batches
 from kblocks.data.pipelines import Batches, translation_batches
 from kblocks.data.readers import Pairs, read_lines, read_pairs, read_parallel
 from kblocks.data.segmentation import (
@@ -23,6 +24,7 @@ from kblocks.data.segmentation import (
     read_scenes,
     scene_batches,
 )
+from kblocks.data.substitute import Substitution
 from kblocks.data.superpixels import Cells, grid_cells, superpixel_graph, superpixels
 from kblocks.data.tagged_sentences import TaggedSentence, tagged_sentences, tagging_batches
 from kblocks.data.tree_batches import (
@@ -55,6 +57,7 @@ __all__ = [
     "SceneSplits",
     "Scenes",
     "Splits",
+    "Substitution",
     "TaggedSentence",
     "Tree",
     "TreeArrays",
@@ -73,6 +76,7 @@ __all__ = [
     "linearise",
     "listops",
     "parse_tree",
+    "parsing_batches",
     "pathfinder",
     "postorder",
     "prepare_scenes",

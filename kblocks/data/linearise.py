@@ -11,6 +11,9 @@ In the paper a closing bracket repeats its label, `)NP`. Here it has none: which
 is said by those before it, so a label could only be right or wrong, never tell anything. Without
 it a sequence is a tree as soon as the brackets match, and who decodes one has to remember a depth
 instead of a stack (`kblocks.decoding.TreeConstraint`).
+
+On request a word is `XX/` and its part of speech, `(S (NP XX/DT XX/NN ) ...`, so that who predicts
+the brackets predicts these as well.
 """
 
 from collections.abc import Sequence
@@ -18,10 +21,15 @@ from collections.abc import Sequence
 from kblocks.data.trees import Tree
 
 WORD, CLOSE, OPEN = "XX", ")", "("
+TAGGED = f"{WORD}/"
 
 
-def linearise(tree: Tree) -> list[str]:
+def linearise(tree: Tree, tags: bool = False) -> list[str]:
     """Write a tree as tokens: opening brackets with labels, `XX` for each word, closing brackets.
+
+    Args:
+        tree: The tree.
+        tags: Whether the token of a word has its part of speech, `XX/NN`.
 
     Raises:
         ValueError: The root is a lone word, or a node with children has no label.
@@ -41,7 +49,7 @@ def linearise(tree: Tree) -> list[str]:
         if node is None:
             tokens.append(CLOSE)
         elif not node.children:
-            tokens.append(WORD)
+            tokens.append(f"{TAGGED}{node.label}" if tags else WORD)
         elif not node.label:
             raise ValueError("A node with children has no label, so no token opens it.")
         else:
@@ -57,7 +65,7 @@ def tree_of(tokens: Sequence[str], words: Sequence[str], tags: Sequence[str] | N
     Args:
         tokens: The tokens, without any that start, end or pad a sequence.
         words: The words of the sentence.
-        tags: Their parts of speech; each is `XX` if absent.
+        tags: Their parts of speech; if absent those of the tokens, `XX` where these have none.
 
     Raises:
         ValueError: The tokens are no tree over these words (names the token's place, from 0).
@@ -78,14 +86,15 @@ def tree_of(tokens: Sequence[str], words: Sequence[str], tags: Sequence[str] | N
             raise ValueError(f"token {place}: {token!r} stands behind the end of the tree.")
         if token.startswith(OPEN) and len(token) > 1:
             stack.append((token[1:], []))
-        elif token not in (WORD, CLOSE):
+        elif token not in (WORD, CLOSE) and not token.startswith(TAGGED):
             raise ValueError(f"token {place}: expected `(LABEL`, `XX` or `)`, got {token!r}.")
         elif not stack:
             raise ValueError(f"token {place}: {token!r} stands outside of brackets.")
-        elif token == WORD:
+        elif token != CLOSE:
             if word == len(words):
                 raise ValueError(f"token {place}: the sentence has only {len(words)} words.")
-            stack[-1][1].append(Tree(WORD if tags is None else tags[word], words[word]))
+            tag = token.removeprefix(TAGGED) if tags is None else tags[word]
+            stack[-1][1].append(Tree(tag, words[word]))
             word += 1
         else:
             label, children = stack.pop()

@@ -31,12 +31,14 @@ class TreeConstraint:
 
     Args:
         vocabulary: The number of ids of the target. All behind the end id that are neither `word`
-            nor `close` open a bracket (`kblocks.text.BracketVocabulary`).
+            nor `close`, and below `first_tag`, open a bracket (`kblocks.text.BracketVocabulary`).
         word: The id of a word in the target.
         close: The id of a closing bracket.
         max_opens: How many brackets may open without a word or a closing bracket between them.
         first_word: In the source, the ids from here on and the unknown one are words. Behind the
             four ids of every vocabulary by default; 2 for `kblocks.text.WordVocabulary`.
+        first_tag: In the target, the ids from here on are words, too, each with a part of speech;
+            no ids if absent.
 
     Raises:
         ValueError: An argument is out of range; from `start`, `max_length` is too short for the
@@ -61,6 +63,7 @@ class TreeConstraint:
     close: int
     max_opens: int = 8
     first_word: int = ids.END + 1
+    first_tag: int | None = None
 
     def __post_init__(self) -> None:
         known = range(ids.END + 1, self.vocabulary)
@@ -72,6 +75,12 @@ class TreeConstraint:
         if self.vocabulary <= ids.END + 3:
             raise ValueError(
                 f"`vocabulary` must have an id for an opening bracket, got {self.vocabulary}."
+            )
+        lowest = max(self.word, self.close, ids.END + 3) + 1
+        if self.first_tag is not None and self.first_tag not in range(lowest, self.vocabulary):
+            raise ValueError(
+                f"`first_tag` must be an id from {lowest} to below the `vocabulary` "
+                f"{self.vocabulary}, got {self.first_tag!r}."
             )
         if self.max_opens < 1:
             raise ValueError(f"`max_opens` must be at least 1, got {self.max_opens!r}.")
@@ -91,7 +100,7 @@ class TreeConstraint:
     def allowed(self, state: State) -> Tensor:
         d, w, r, s = (state[name][:, None] for name in ("depth", "words", "opens", "steps"))
         is_word, closes, opens, ends = (
-            kind[None] for kind in self._kinds(ops.arange(self.vocabulary))
+            kind[None] for kind in self.kinds(ops.arange(self.vocabulary))
         )
         fits = (d == 0) | ((r < self.max_opens) & (w + (d + 1) + 1 <= s - 1))
         return (
@@ -103,7 +112,7 @@ class TreeConstraint:
 
     def advance(self, state: State, tokens: Tensor) -> State:
         word, close, opens, _ = (
-            ops.cast(kind, "int32") for kind in self._kinds(ops.cast(tokens, "int32"))
+            ops.cast(kind, "int32") for kind in self.kinds(ops.cast(tokens, "int32"))
         )
         return {
             "depth": state["depth"] + opens - close,
@@ -112,8 +121,10 @@ class TreeConstraint:
             "steps": state["steps"] - 1,
         }
 
-    def _kinds(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def kinds(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Whether each token is a word, closes, opens, or ends."""
         is_word, closes = tokens == self.word, tokens == self.close
+        if self.first_tag is not None:
+            is_word = is_word | (tokens >= self.first_tag)
         opens = (tokens > ids.END) & ~(is_word | closes)
         return is_word, closes, opens, tokens == ids.END

@@ -1,11 +1,12 @@
 """A translator from strings to strings, in one graph: what is evaluated is what is served."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
 from kblocks import tokens
+from kblocks.export.by_length import by_length
 from kblocks.export.servable import Request
 from kblocks.models.translation import Translator
 from kblocks.text import SubwordVocabulary
@@ -97,14 +98,8 @@ class TextTranslator(tf.Module):
         """Translate any number of strings; those of about equal length go together."""
         texts = list(texts)
         translations = [""] * len(texts)
-        for rows in self._by_length(texts, batch_size):
+        for rows in by_length(texts, batch_size):
             outputs = self.translate(tf.constant([texts[i] for i in rows]))
             for i, translation in zip(rows, outputs["translation"].numpy(), strict=True):
                 translations[i] = translation.decode()
         return translations
-
-    @staticmethod
-    def _by_length(texts: list[str], batch_size: int) -> Iterator[list[int]]:
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for first in range(0, len(order), batch_size):
-            yield order[first : first + batch_size]

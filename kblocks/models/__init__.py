@@ -1,5 +1,6 @@
 """Models built of the blocks."""
 
+from kblocks.models.parsing import TransformerParser
 from kblocks.models.sequence import SequenceClassifier, SequenceGenerator, SequenceTagger
 from kblocks.models.translation import BahdanauTranslator, LuongTranslator, TransformerTranslator
 from kblocks.models.trees import TreeLSTMClassifier
@@ -13,6 +14,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceTagger",
+    "TransformerParser",
     "TransformerTranslator",
     "TreeLSTMClassifier",
 ]

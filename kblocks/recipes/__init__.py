@@ -2,6 +2,7 @@
 
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
+from kblocks.recipes.parsing import Parsing
 from kblocks.recipes.pathfinder import Pathfinder
 from kblocks.recipes.pixels import Pixels
 from kblocks.recipes.recipe import Recipe, TrainingConfig
@@ -16,6 +17,7 @@ __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 _ALL: tuple[Recipe, ...] = (
     Images(),
     ListOps(),
+    Parsing(),
     Pathfinder(),
     Pixels(),
     Segmentation(),

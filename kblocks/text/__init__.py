@@ -1,11 +1,19 @@
 """Vocabularies: subwords by a tokenizer that runs in the TensorFlow graph, and whole words.
 
-The endings of words go with the latter; a vocabulary of brackets is for trees as sequences.
+The endings of words go with the latter, beside them or in their place; a vocabulary of brackets is
+for trees as sequences.
 """
 
 from kblocks.text.brackets import BracketVocabulary
 from kblocks.text.endings import word_endings
 from kblocks.text.subword import SubwordVocabulary
 from kblocks.text.words import WordVocabulary
+from kblocks.text.words_or_endings import WordsOrEndings
 
-__all__ = ["BracketVocabulary", "SubwordVocabulary", "WordVocabulary", "word_endings"]
+__all__ = [
+    "BracketVocabulary",
+    "SubwordVocabulary",
+    "WordVocabulary",
+    "WordsOrEndings",
+    "word_endings",
+]

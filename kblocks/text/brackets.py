@@ -10,23 +10,27 @@ from kblocks import tokens
 from kblocks.text.words import WordVocabulary
 
 _WORD, _CLOSE, _OPEN = "XX", ")", "("
+_TAGGED = f"{_WORD}/"
 
 
 class BracketVocabulary:
     """Numbers for the tokens of a tree: 4 a word, 5 a closing bracket, then the opening ones.
 
-    Below stand the four ids of every vocabulary (`kblocks.tokens`). A label that is not among
-    `labels` is unknown, 1.
+    Behind them stand words with their parts of speech, where there are any; below them the four ids
+    of every vocabulary (`kblocks.tokens`). A label or part of speech that is not among them is
+    unknown, 1.
 
     Args:
         labels: The labels of brackets, each once; the first gets the id 6.
+        tags: The parts of speech, each once.
 
     Attributes:
-        word: The id of a word.
+        word: The id of a word without a part of speech.
         close: The id of a closing bracket.
+        first_tag: The id of a word with the first of the `tags`; `None` if there are none.
 
     Raises:
-        ValueError: A label is empty, holds a line end or stands there twice.
+        ValueError: A label or a tag is empty, holds a line end or stands there twice.
 
     Example:
 
@@ -41,40 +45,45 @@ class BracketVocabulary:
     word = tokens.END + 1
     close = tokens.END + 2
 
-    def __init__(self, labels: Iterable[str]) -> None:
-        self._labels = WordVocabulary(labels)
-        opening = [_OPEN + label for label in self._labels.words]
-        self._tokens = (None, None, None, None, _WORD, _CLOSE, *opening)
+    def __init__(self, labels: Iterable[str], tags: Iterable[str] = ()) -> None:
+        self.labels, self.tags = WordVocabulary(labels).words, WordVocabulary(tags).words
+        opening = [_OPEN + label for label in self.labels]
+        tagged = [_TAGGED + tag for tag in self.tags]
+        self._tokens = (None, None, None, None, _WORD, _CLOSE, *opening, *tagged)
+        self.first_tag = self.size - len(tagged) if tagged else None
         self._ids = {token: id for id, token in enumerate(self._tokens) if token is not None}
 
     @classmethod
     def count(cls, sequences: Iterable[Iterable[str]], min_count: int = 1) -> "BracketVocabulary":
         """Take the labels of the brackets that open in some sequences, the most frequent first.
 
+        So are the parts of speech of their words, where these have any.
+
         Args:
             sequences: Of tokens.
-            min_count: How often a label must come.
+            min_count: How often a label, or a part of speech, must come.
 
         Raises:
             ValueError: `min_count` is not positive, or no label comes so often.
         """
-        opening = Counter(t for sequence in sequences for t in sequence if t.startswith(_OPEN))
-        labels = (token.removeprefix(_OPEN) for token in opening.elements())
-        return cls(WordVocabulary.count(labels, min_count).words)
+        counts = Counter(token for sequence in sequences for token in sequence)
+        labels, tags = (
+            [token.removeprefix(begin) for token in counts.elements() if token.startswith(begin)]
+            for begin in (_OPEN, _TAGGED)
+        )
+        frequent = WordVocabulary.count(labels, min_count).words
+        return cls(frequent, WordVocabulary.count(tags, min_count).words if tags else ())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "BracketVocabulary":
         """Read a file of one label a line, such as `save` writes; see `WordVocabulary.load`."""
-        return cls(WordVocabulary.load(path).words)
+        lines = WordVocabulary.load(path).words
+        tags = [line.removeprefix(_TAGGED) for line in lines if line.startswith(_TAGGED)]
+        return cls([line for line in lines if not line.startswith(_TAGGED)], tags)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a label a line, in the order of the ids."""
-        self._labels.save(path)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, in the order of their ids."""
-        return self._labels.words
+        """Write a label a line, in the order of the ids, and then the tags, each behind `XX/`."""
+        WordVocabulary([*self.labels, *(_TAGGED + tag for tag in self.tags)]).save(path)
 
     @property
     def size(self) -> int:

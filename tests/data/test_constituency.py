@@ -82,6 +82,15 @@ def test_the_example_of_the_paper() -> None:
     assert [leaf.label for leaf in leaves(tree_of(tokens, words))] == ["XX"] * 5
 
 
+def test_with_parts_of_speech() -> None:
+    tree = parse_tree("(S (NP (NNP John)) (VP (VBZ sleeps)) (. .))")
+    tokens = linearise(tree, tags=True)
+    assert " ".join(tokens) == "(S (NP XX/NNP ) (VP XX/VBZ ) XX/. )"
+    words = ["John", "sleeps", "."]
+    assert tree_of(tokens, words) == tree
+    assert [leaf.label for leaf in leaves(tree_of(tokens, words, ["A", "B", "C"]))] == [*"ABC"]
+
+
 def test_deeper_than_the_stack() -> None:
     tree = Tree("NN", "x")
     for _ in range(5_000):
@@ -130,6 +139,7 @@ def test_every_tree_of_the_treebank_there_and_back() -> None:
             words = [leaf.word for leaf in leaves(before) if leaf.label != "-NONE-"]
             assert [leaf.word for leaf in leaves(tree)] == words
             assert tree_of(linearise(tree), words, [leaf.label for leaf in leaves(tree)]) == tree
+            assert tree_of(linearise(tree, tags=True), words) == tree
             labels = {node.label for node in postorder(tree) if node.children}
             assert not any(set("-=0123456789") & set(label) for label in labels)
             assert "TOP" not in labels or name == "train"

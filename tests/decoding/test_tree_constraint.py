@@ -216,9 +216,25 @@ def test_words_of_a_vocabulary_of_words() -> None:
     assert ops.convert_to_numpy(state["words"]).tolist() == [3, 1]
 
 
+@on_every_backend
+def test_words_with_parts_of_speech_are_words() -> None:
+    """With the first of four ids a bracket, two of them stand for a word like `XX`."""
+    vocabulary = BracketVocabulary(["S"], tags=["NN", "VB"])
+    constraint = TreeConstraint(vocabulary.size, 4, 5, first_tag=vocabulary.first_tag)
+    state = constraint.start(ops.array([[9, 9, 0]]), 9)
+    steps = [[6], [4, 6, 7, 8], [4, 5, 6, 7, 8], [5], [tokens.END]]
+    for may, chosen in zip(steps, (6, 8, 7, 5, tokens.END), strict=True):
+        allowed = np.flatnonzero(ops.convert_to_numpy(constraint.allowed(state))[0])
+        expected = [id for id in may if chosen != 7 or id != 5]  # the first closes last
+        assert allowed.tolist() == expected
+        state = constraint.advance(state, ops.array([chosen]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"first_tag": 6}, "`first_tag` must be an id from 7 to below the `vocabulary` 9, got 6"),
+        ({"first_tag": 9}, "`first_tag` must be an id from 7 .* got 9"),
         ({"word": 3}, "`word` and `close` must be two ids from 4 to below the `vocabulary` 9"),
         ({"close": 9}, "must be two ids .* got 4 and 9"),
         ({"close": 4}, "must be two ids .* got 4 and 4"),

@@ -1,4 +1,4 @@
-"""A tiny translator and a labeller of trees, exported once for each process that runs tests."""
+"""A tiny translator, labeller of trees and parser, exported once for each process of tests."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import pytest
 
-from kblocks.export import TextTranslator, TreeLabeller, save
-from kblocks.models import BahdanauTranslator, TreeLSTMClassifier
-from kblocks.text import SubwordVocabulary, WordVocabulary
+from kblocks.export import TextParser, TextTranslator, TreeLabeller, save
+from kblocks.models import BahdanauTranslator, TransformerParser, TreeLSTMClassifier
+from kblocks.text import BracketVocabulary, SubwordVocabulary, WordsOrEndings, WordVocabulary
 
 LINES = [
     "Click the button.",
@@ -67,3 +67,34 @@ def tiny_labeller(lowercase: bool = False, **kind: Any) -> TreeLabeller:
 def exported_labeller(labeller: TreeLabeller, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version of the tiny labeller, to be read and left as it is."""
     return save(labeller, tmp_path_factory.mktemp("served_trees") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def parser() -> TextParser:
+    return tiny_parser()
+
+
+def tiny_parser(beam_width: int = 2, tags: bool = True) -> TextParser:
+    """Untrained, with weights large enough that other sentences have other trees."""
+    endings = WordVocabulary(["the", "ing", "oße", "RB-"])
+    words = WordsOrEndings(WordVocabulary(["the", "dog", "-LRB-", "größer"]), endings)
+    brackets = BracketVocabulary(["S", "NP", "VP"], ["DT", "NN", "größer"] if tags else ())
+    keras.utils.set_random_seed(3)
+    model = TransformerParser(
+        words.size,
+        brackets.size,
+        first_tag=brackets.first_tag,
+        layers=1,
+        embedding_dim=8,
+        num_heads=2,
+        intermediate_dim=8,
+    )
+    model.build()
+    model.set_weights([3 * weight for weight in model.get_weights()])
+    return TextParser(model, words, brackets, beam_width, max_words=9)
+
+
+@pytest.fixture(scope="session")
+def exported_parser(parser: TextParser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A version of the tiny parser, to be read and left as it is."""
+    return save(parser, tmp_path_factory.mktemp("served_parser") / "tiny")

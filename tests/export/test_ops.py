@@ -90,8 +90,9 @@ def test_all_ops_are_served(exported, core_ops):
     }
 
 
-def test_all_ops_of_a_labeller_of_trees_are_tensorflows(exported_labeller, core_ops):
-    graph = meta_graph(exported_labeller).graph_def
+@pytest.mark.parametrize("name", ["exported_labeller", "exported_parser"])
+def test_all_ops_without_subwords_are_tensorflows(name, request, core_ops):
+    graph = meta_graph(request.getfixturevalue(name)).graph_def
     functions = {f.signature.name for f in graph.library.function}
     assert {node.op for node in nodes(graph)} - functions <= core_ops - PYTHON_OPS
 
@@ -108,7 +109,7 @@ def test_a_python_op_would_be_found(core_ops, tmp_path):
     assert used & PYTHON_OPS
 
 
-@pytest.mark.parametrize("name", ["exported", "exported_labeller"])
+@pytest.mark.parametrize("name", ["exported", "exported_labeller", "exported_parser"])
 def test_resources_are_those_of_the_graph(name, request):
     """Each table is made by the graph itself: nothing is looked up that a session lacks."""
     graph = meta_graph(request.getfixturevalue(name))

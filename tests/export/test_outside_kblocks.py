@@ -17,10 +17,12 @@ pytestmark = pytest.mark.slow  # other processes
 
 TEXTS = {
     "translator": ["Click the button.", "", "Größe 日本 🙂", "press Enter, then choose a file"],
+    "parser": ["the dog is sailing .", "", "Größe ( 日本 ) 🙂", "a b c d e f g h i j", "the"],
     "labeller": ["(2 (1 größer) (3 (film) (0 日本)))", "((a) (b", "", "(('s) ((MAX) (🙂)))", "(3)"],
 }
 OUTPUTS = {
     "translator": ["translation", "score", "alignment", "source_tokens", "translation_tokens"],
+    "parser": ["tree", "score", "words"],
     "labeller": ["label", "tree", "node_labels", "node_words", "probabilities"],
 }
 TEXT_LIBRARIES = ["_sentencepiece_tokenizer.so", "_normalize_ops.so"]
@@ -43,14 +45,15 @@ assert not any(name.split(".")[0] in ("kblocks", "keras_hub") for name in sys.mo
 
 
 @pytest.fixture(scope="module")
-def exports(exported, exported_labeller):
-    return {"translator": exported, "labeller": exported_labeller}
+def exports(exported, exported_parser, exported_labeller):
+    return {"translator": exported, "parser": exported_parser, "labeller": exported_labeller}
 
 
 @pytest.fixture(scope="module")
-def expected(translator, labeller):
+def expected(translator, parser, labeller):
     found = {
         "translator": translator.translate(TEXTS["translator"]),
+        "parser": parser.parse(TEXTS["parser"]),
         "labeller": labeller.label(TEXTS["labeller"]),
     }
     return {
@@ -62,6 +65,7 @@ def expected(translator, labeller):
 def test_the_sample_has_something_to_compare(expected):
     assert {model: list(outputs) for model, outputs in expected.items()} == OUTPUTS
     assert len({*expected["translator"]["translation"]}) == len(TEXTS["translator"])
+    assert len({*expected["parser"]["tree"]}) == len(TEXTS["parser"]) - 1  # two are empty
     assert len({*expected["labeller"]["tree"]}) == len(TEXTS["labeller"]) - 1  # two are no trees
     assert len({*expected["labeller"]["node_labels"].ravel()}) > 2
 

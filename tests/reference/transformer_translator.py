@@ -5,7 +5,7 @@ itself, whether padding or not.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,9 +100,13 @@ def transformer_translator(
     return_attention_scores: bool = False,
     layers: int = 4,
     tie_embeddings: str = "all",
+    seen: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     **options: Any,
 ) -> Any:
-    """The logits (batch, target, vocabulary); asked for it, the last but one layer's alignment."""
+    """The logits (batch, target, vocabulary); asked for it, the last but one layer's alignment.
+
+    `seen`, of a target and its memory, is what the decoder reads beside the target's embeddings.
+    """
     pairs = inputs["inputs"]
     E_target = weights["target_embedding/embeddings"]
     E_source = E_target if tie_embeddings == "all" else weights["source_embedding/embeddings"]
@@ -120,6 +124,8 @@ def transformer_translator(
         if pre:
             memory = np.array([_norm(_below(weights, "norms/0"), x) for x in memory])
         h = embed(E_target, target)
+        if seen is not None:
+            h = h + seen(target, memory)
         for i in range(layers):
             h, looked = _stack(_below(weights, f"decoder/{i}"), h, memory, options)
             if i == max(0, layers - 2):

@@ -37,6 +37,20 @@ def test_an_unknown_label_and_ids_without_a_token(tmp_path: Path) -> None:
     assert BracketVocabulary.load(tmp_path / "labels.txt").labels == ("NP",)
 
 
+def test_parts_of_speech_stand_behind_the_labels(tmp_path: Path) -> None:
+    sequences = [["(S", "XX/NN", "(NP", "XX/DT", "XX/NN", ")", ")"]]
+    vocabulary = BracketVocabulary.count(sequences)
+    assert (vocabulary.labels, vocabulary.tags) == (("NP", "S"), ("NN", "DT"))
+    assert (vocabulary.first_tag, vocabulary.size) == (8, 10)
+    ids = vocabulary.ids([*sequences[0], "XX/VB", "XX"])
+    assert ids.tolist() == [7, 8, 6, 9, 8, 5, 5, tokens.UNKNOWN, 4]
+    assert vocabulary.tokens(ids[:7]) == sequences[0]
+    vocabulary.save(tmp_path / "brackets.txt")
+    loaded = BracketVocabulary.load(tmp_path / "brackets.txt")
+    assert (loaded.labels, loaded.tags) == (vocabulary.labels, vocabulary.tags)
+    assert BracketVocabulary(["NP"]).first_tag is None
+
+
 def test_wrong_labels() -> None:
     with pytest.raises(ValueError, match="must differ, and 'NP' stands there twice"):
         BracketVocabulary(["NP", "NP"])

@@ -40,6 +40,13 @@ PICTURES = {
         "3_1_bleu_by_length.png",
         "3_1_location.png",
     ],
+    "4_2_parsing": [
+        "4_2_attention.png",
+        "4_2_curves.png",
+        "4_2_gold.png",
+        "4_2_parser.png",
+        "4_2_transformer.png",
+    ],
 }
 
 

@@ -213,7 +213,7 @@ class TransformerTranslator(Translator):
         """What the logits are computed of, and the weights of each layer."""
         m, mask, encoder = self._encode(inputs["source"], training)
         target = checked_ids("target", inputs["target"])
-        h, decoder, cross = self.embed("target", target, training=training), [], []
+        h, decoder, cross = self.read_target(target, m, mask, training), [], []
         for layer in self.decoder:
             h, to_past, to_source = layer(
                 h,
@@ -225,6 +225,10 @@ class TransformerTranslator(Translator):
             decoder.append(to_past)
             cross.append(to_source)
         return self._normalised(h, -1), TransformerHeads(encoder, decoder, cross)
+
+    def read_target(self, target: Tensor, m: Tensor, mask: Tensor, training: bool) -> Tensor:
+        """What the decoder's first layer gets, (batch, target, embedding_dim)."""
+        return self.embed("target", target, training=training)
 
     def _encode(self, source: Tensor, training: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
         """The memory, which of it is no padding, and the weights of each layer."""
@@ -250,15 +254,23 @@ class TransformerTranslator(Translator):
     def start(self, source: Tensor, length: int) -> tuple[Tree, Tree]:
         """Read the source, `(batch, source)` ids, and make room for `length` steps."""
         m, mask, _ = self._encode(source, training=False)
+        return self._begin(m, mask, length)
+
+    def step(self, tokens: Tensor, carry: Tree, memory: Tree) -> tuple[Tensor, Tree, Tensor]:
+        """Read one token a row, `(batch,)`: `(logits, carry, alignment)`."""
+        h = self.embed("target", tokens[:, None], carry["position"])
+        return self._advance(h, carry, memory)
+
+    def _begin(self, m: Tensor, mask: Tensor, length: int) -> tuple[Tree, Tree]:
+        """The memory and the carry of an encoded source."""
         batch = ops.shape(m)[0]
         memory = {"layers": [layer.project_memory(m) for layer in self.decoder], "mask": mask}
         caches = [layer.empty_cache(batch, length) for layer in self.decoder]
         return memory, {"caches": caches, "position": ops.zeros((batch,), "int32")}
 
-    def step(self, tokens: Tensor, carry: Tree, memory: Tree) -> tuple[Tensor, Tree, Tensor]:
-        """Read one token a row, `(batch,)`: `(logits, carry, alignment)`."""
+    def _advance(self, h: Tensor, carry: Tree, memory: Tree) -> tuple[Tensor, Tree, Tensor]:
+        """Take the decoder's layers over one position, h (batch, 1, embedding_dim)."""
         position, caches, cross = carry["position"], [], []
-        h = self.embed("target", tokens[:, None], position)
         layers = zip(self.decoder, carry["caches"], memory["layers"], strict=True)
         for layer, cache, keys_values in layers:
             h, cache, weights = layer.step(h, cache, position, keys_values, memory["mask"])

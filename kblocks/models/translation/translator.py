@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kblocks.decoding import Decodable, Decoded, beam_search, greedy
+from kblocks.decoding import Constraint, Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
 
 Tree = Any
@@ -111,6 +111,7 @@ class Translator(keras.Model, Decodable):
         max_length: int = 64,
         beam_width: int = 4,
         length_penalty: float = 1.0,
+        constraint: Constraint | None = None,
     ) -> Decoded:
         """Translate source ids; a beam of width 1 is the greedy translation.
 
@@ -119,13 +120,14 @@ class Translator(keras.Model, Decodable):
             max_length: The static length of the result.
             beam_width: Hypotheses kept and returned, best first.
             length_penalty: See `kblocks.decoding.beam_search`.
+            constraint: What may be produced at all; anything if absent.
 
         Returns:
             `Decoded(tokens, scores, alignment)`.
         """
         if beam_width == 1:
-            return greedy(self, source, max_length)
-        return beam_search(self, source, max_length, beam_width, length_penalty)
+            return greedy(self, source, max_length, constraint)
+        return beam_search(self, source, max_length, beam_width, length_penalty, constraint)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights that all translators have; a subclass goes on."""

@@ -11,34 +11,11 @@ from kblocks import tokens
 from kblocks.decoding import Decodable, beam_search, greedy
 from kblocks.models import TransformerTranslator
 from tests.models.translation.samples import TRANSFORMER, made, pairs
+from tests.models.translation.uncached import Uncached
 
 pytestmark = pytest.mark.slow
 
 LENGTH = 7
-
-
-class Uncached(Decodable):
-    """The same model, which reads again at each step all that was said."""
-
-    def __init__(self, model: TransformerTranslator) -> None:
-        self.model = model
-
-    def start(self, source: Any, length: int) -> tuple[Any, Any]:
-        said = ops.zeros((ops.shape(source)[0], length), "int32")
-        return {"source": source}, {"said": said, "position": ops.zeros_like(said[:, 0])}
-
-    def step(self, token: Any, carry: Any, memory: Any) -> tuple[Any, Any, Any]:
-        position = carry["position"]
-        here = ops.arange(LENGTH) == position[:, None]
-        said = ops.where(here, token[:, None], carry["said"])
-        inputs = {"source": memory["source"], "target": said}
-        logits, alignment = self.model(inputs, return_attention_scores=True)
-        at = position[:, None, None]
-        logits, alignment = (
-            ops.take_along_axis(x, ops.repeat(at, x.shape[-1], -1), axis=1)[:, 0]
-            for x in (logits, alignment)
-        )
-        return logits, {"said": said, "position": position + 1}, alignment
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
@@ -56,7 +33,7 @@ def test_with_caches_it_says_what_it_says_without(norm: str, beam_width: int) ->
             return greedy(model, source, LENGTH)
         return beam_search(model, source, LENGTH, beam_width)
 
-    cached, uncached = decoded(model), decoded(Uncached(model))
+    cached, uncached = decoded(model), decoded(Uncached(model, LENGTH))
     np.testing.assert_array_equal(cached.tokens, uncached.tokens)
     assert np.count_nonzero(cached.tokens) > 2 * LENGTH - 2  # two sentences, or all beams
     np.testing.assert_allclose(cached.scores, uncached.scores, rtol=1e-4)
