@@ -43,7 +43,7 @@ class GraphLSTMSegmenter(keras.Model):
         num_classes: How many classes there are.
         units: The width of the features and of the Graph LSTM, divisible by 8.
         blocks: Residual blocks of the convolutional network; the dilation doubles up to 4.
-        graph_layers: Graph LSTM layers.
+        graph_layers: Graph LSTM layers, or the convolutions in their place; 0 for neither.
         graph: Whether they are Graph LSTM layers, or convolutions of equal parameters.
         dropout: The share of the feature map set to zero in training.
         seed: Seed of the dropout.
@@ -93,10 +93,11 @@ class GraphLSTMSegmenter(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {"num_classes": num_classes, "blocks": blocks, "graph_layers": graph_layers}
-        for name, number in {**counts, "units": units}.items():
-            if isinstance(number, bool) or not isinstance(number, int) or number <= 0:
-                raise ValueError(f"`{name}` must be a positive integer, got {number!r}.")
+        counts = {"num_classes": num_classes, "blocks": blocks, "units": units}
+        for name, number in {**counts, "graph_layers": graph_layers}.items():
+            least = 0 if name == "graph_layers" else 1
+            if isinstance(number, bool) or not isinstance(number, int) or number < least:
+                raise ValueError(f"`{name}` must be an integer from {least} on, got {number!r}.")
         if units % 8:
             raise ValueError(f"`units` must be divisible by 8, got {units!r}.")
         if not 0 <= dropout < 1:
