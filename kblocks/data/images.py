@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 import tensorflow as tf
 
-from kblocks.data.pipelines import Batches
+from kblocks.data.pipelines import Batches, prefetched
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FILES = (
@@ -201,6 +201,4 @@ def image_batches(
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max // 2).flat_map(epoch)
     dataset = dataset.map(lambda rows: (tf.gather(held, rows), tf.gather(targets, rows)))
-    return Batches(
-        dataset.prefetch(tf.data.AUTOTUNE), steps, number - min(number, steps * batch_size)
-    )
+    return Batches(prefetched(dataset), steps, number - min(number, steps * batch_size))

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kblocks import tokens
 from kblocks.data.linearise import linearise
-from kblocks.data.pipelines import Batches
+from kblocks.data.pipelines import Batches, prefetched
 from kblocks.data.substitute import Substitution
 from kblocks.data.trees import Tree, leaves
 from kblocks.text import BracketVocabulary, WordsOrEndings
@@ -105,7 +105,7 @@ def parsing_batches(
     dataset = tf.data.Dataset.from_generator(
         batches, output_signature=({"source": ids, "target": ids}, ids)
     )
-    return Batches(dataset.prefetch(tf.data.AUTOTUNE), steps, len(trees) - len(kept))
+    return Batches(prefetched(dataset), steps, len(trees) - len(kept))
 
 
 class _Numbered:

@@ -139,7 +139,18 @@ def bucketed(
         )
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max // 2).flat_map(epoch)
-    return dataset.prefetch(tf.data.AUTOTUNE), len(spans)
+    return prefetched(dataset), len(spans)
+
+
+def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Make two batches ahead of the one that is trained on.
+
+    Without autotuning: its thread sleeps for up to a minute between two looks, and whoever lets go
+    of an iterator, as Keras after each validation, waits until it wakes.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)
 
 
 def _spans(

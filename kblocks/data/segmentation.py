@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kblocks.data.pipelines import Batches, _shuffled
+from kblocks.data.pipelines import Batches, _shuffled, prefetched
 from kblocks.data.superpixels import superpixel_graph, superpixels
 
 _IMAGES = (".png", ".jpg", ".jpeg")
@@ -260,4 +260,4 @@ def scene_batches(
         return inputs, dict.fromkeys(outputs, classes)
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max // 2).flat_map(epoch)
-    return Batches(dataset.prefetch(tf.data.AUTOTUNE), steps, 0)
+    return Batches(prefetched(dataset), steps, 0)

@@ -116,3 +116,8 @@ def test_one_pair_is_enough_and_none_is_not(vocabulary: SubwordVocabulary) -> No
     assert len(epochs(batches, 3)) == 3
     with pytest.raises(ValueError, match="None of the 1 pairs has 1 to 2 subwords on both sides"):
         batches_of([("ab cd ef", "cd")], vocabulary, max_length=2)
+
+
+def test_no_thread_sleeps_beside_the_batches(pairs: list, vocabulary: SubwordVocabulary) -> None:
+    # Letting go of an iterator would wait for it: see `kblocks.data.pipelines.prefetched`.
+    assert not batches_of(pairs, vocabulary).dataset.options().autotune.enabled
