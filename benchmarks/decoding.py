@@ -17,6 +17,14 @@ half and all of the positions, with the same weights, in float32 on TensorFlow's
 one here, and no id is excluded. Both compiled searches run in their defaults and under XLA
 (`jit_compile=True`, which is what keras-hub's `generate` asks for).
 
+Where the time of a step goes (one thread, 512 wide, a vocabulary of 16,000): about two thirds into
+the dense products of 32 rows each, half of it into the logits; a tenth into the products of the
+attentions, whose transpositions the graph's optimiser folds into them; a tenth into the caches,
+which are copied once when they are written to and once when hypotheses change places (TensorFlow's
+scatter copies as well, in place of the selection here, and takes nearly as long); a tenth into the
+softmax over the vocabulary and the choice of the best. What a source alone decides is neither
+computed again nor moved.
+
 Then the exported translator: from a sentence to its translation, a batch of one, by the
 `TextTranslator` in the process that made it and by the SavedModel that it was exported to. Its
 weights are not trained, so that it, too, goes on to the end.
