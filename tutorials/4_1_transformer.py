@@ -175,11 +175,11 @@ image = left_axes.imshow(encoding, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto"
 left_axes.set(xlabel="feature", ylabel="position", title="the encoding")
 figure.colorbar(image, ax=left_axes)
 for position in (10, 30, 50):
-    right_axes.plot(products[position], label=f"with that of {position}")
+    right_axes.plot(products[position], label=str(position))
 right_axes.set(xlabel="position", title="the product of two encodings")
-right_axes.set_ylim(top=37)
+right_axes.set_ylim(top=40)
 right_axes.grid(alpha=0.3)
-right_axes.legend(loc="upper center", ncols=3, fontsize=8)
+right_axes.legend(title="with that of position", loc="upper center", ncols=3)
 figure.savefig(PICTURES / "4_1_positions.png", dpi=120)
 figure
 
@@ -275,7 +275,7 @@ def train(model_class, arranged, steps=STEPS):
     )
     inputs, labels = examples(steps * BATCH, arranged, np.random.default_rng(1))
     model.fit(inputs, labels, batch_size=BATCH, epochs=1, verbose=0)
-    test, wanted = examples(500, arranged, np.random.default_rng(2))
+    test, wanted = examples(200 if QUICK else 500, arranged, np.random.default_rng(2))
     said = array(model.translate(test["source"], max_length=LONGEST + 1, beam_width=1).tokens)
     return model, float((said[:, 0] == wanted).all(axis=1).mean())
 
