@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("graph_lstm", "lstm", "lstm_2d", "transformer_encoder", "tree_lstm")
+NAMES = ("decoding", "graph_lstm", "lstm", "lstm_2d", "transformer_encoder", "tree_lstm")
 
 
 def main() -> int:

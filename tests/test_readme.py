@@ -51,6 +51,41 @@ def test_a_benchmark_has_a_row_for_each_shape():
     assert "| 8 | 32 | no | 1.0 / 1.0 | 2.5 / 2.5 | 1.5 / 1.5 | 2.50 / 2.50 |" in table
 
 
+def test_the_encoder_has_its_means_and_a_row_for_each_shape():
+    ways = ("kblocks", "keras-hub", "kblocks xla", "keras-hub xla", "torch")
+    rows = [
+        {
+            **{"pass": kind, "batch": 8, "positions": 128, "width": 512, "kblocks share": 0.87},
+            **{f"{way} ms": 70.4 for way in ways},
+        }
+        for kind in ("forward", "training")
+    ]
+    means = {"forward, torch / kblocks": 1.6, "training, torch / kblocks": 1.75}
+    bench = {"name": "bench_transformer_encoder", "means": means, "rows": rows}
+    table = TABLES["transformer_encoder"]([bench])
+    assert "| times as fast as PyTorch | 1.60 | 1.75 |" in table
+    assert "| 8 | 128 | 512 |" + " 70 / 70 |" * 5 + " 0.87 / 0.87 |" in table
+
+
+def test_decoding_has_the_search_and_the_exports():
+    ways = ("kblocks", "uncached", "keras-hub", "kblocks xla", "keras-hub xla")
+    size = {"layers": 6, "width": 512, "vocabulary": 37000}
+    ratios = {"uncached": 12.1, "keras-hub": 1.5, "keras-hub xla": 1.4}
+    row = {
+        **size,
+        **{"batch": 8, "beam": 4, "tokens": 64},
+        **{f"{way} ms": 2345.6 for way in ways},
+        **{f"{peer} / kblocks": ratio for peer, ratio in ratios.items()},
+        "keras-hub xla / kblocks xla": 1.25,
+    }
+    times = {"in process ms": 80.0, "SavedModel ms": 82.0, "SavedModel / in process": 1.03}
+    bench = {"name": "bench_decoding", "rows": [row], "exports": [{**size, "tokens": 64, **times}]}
+    table = TABLES["decoding"]([bench])
+    model = "| 6 x 512, 37,000 tokens |"
+    assert f"{model} 8 x 4 |" + " 2,346 |" * 5 + " 12 | 1.50 | 1.25 |" in table
+    assert f"{model} 64 | 80.0 | 82.0 | 1.03 |" in table
+
+
 def test_there_is_code():
     assert CODE
 

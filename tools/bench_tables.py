@@ -78,6 +78,82 @@ def graph_lstm(results: Sequence[Result]) -> str:
     return _two_ways(results, "graph_lstm", "nodes", "node by node")
 
 
+def transformer_encoder(results: Sequence[Result]) -> str:
+    """The benchmark of the encoder stack: the means by peer, then each shape."""
+    found = _benchmark(results, "transformer_encoder")
+    means = found.get("means", {})
+    against = {
+        "keras-hub": "keras-hub / kblocks",
+        "keras-hub under XLA": "keras-hub xla / kblocks",
+        "keras-hub, both under XLA": "keras-hub xla / kblocks xla",
+        "PyTorch": "torch / kblocks",
+    }
+    summary = [
+        [f"times as fast as {peer}", *(_times(means.get(f"{kind}, {ratio}")) for kind in PASSES)]
+        for peer, ratio in against.items()
+        if means
+    ]
+    least = "least share of the product's rate from 512 wide"
+    if any(f"{kind}, {least}" in means for kind in PASSES):
+        summary.append([least, *(_times(means.get(f"{kind}, {least}")) for kind in PASSES)])
+    shapes: dict[tuple[int, ...], dict[str, Result]] = defaultdict(dict)
+    for row in found.get("rows", []):
+        shapes[row["batch"], row["positions"], row["width"]][row["pass"]] = row
+    ways = ("kblocks", "keras-hub", "kblocks xla", "keras-hub xla", "torch")
+    rows = [
+        [
+            *map(str, shape),
+            *(" / ".join(f"{by_pass[kind][f'{way} ms']:.0f}" for kind in PASSES) for way in ways),
+            " / ".join(_times(by_pass[kind]["kblocks share"]) for kind in PASSES),
+        ]
+        for shape, by_pass in sorted(shapes.items())
+    ]
+    names = ("kblocks", "keras-hub", "kblocks, XLA", "keras-hub, XLA", "PyTorch")
+    header = ["batch", "positions", "width", *(f"{name}, ms" for name in names), "share"]
+    means_table = markdown(["geometric mean", "forward", "training step"], summary)
+    return f"{means_table}\n\n{_folded(markdown(header, rows))}"
+
+
+def decoding(results: Sequence[Result]) -> str:
+    """The benchmark of beam search, and of the exported translator."""
+    found = _benchmark(results, "decoding")
+    ways = ("kblocks", "uncached", "keras-hub", "kblocks xla", "keras-hub xla")
+    rows = [
+        [
+            f"{row['layers']} x {row['width']}, {row['vocabulary']:,} tokens",
+            f"{row['batch']} x {row['beam']}",
+            *(f"{row[f'{way} ms']:,.0f}" for way in ways),
+            *(_times(row[f"{peer} / kblocks"]) for peer in ("uncached", "keras-hub")),
+            _times(row["keras-hub xla / kblocks xla"]),
+        ]
+        for row in found.get("rows", [])
+    ]
+    header = [
+        "model",
+        "batch x beam",
+        "kblocks, ms",
+        "without caches, ms",
+        "keras-hub, ms",
+        "kblocks, XLA, ms",
+        "keras-hub, XLA, ms",
+        "times as fast as without caches",
+        "as keras-hub",
+        "both under XLA",
+    ]
+    exports = [
+        [
+            f"{row['layers']} x {row['width']}, {row['vocabulary']:,} tokens",
+            str(row["tokens"]),
+            *(f"{row[f'{way} ms']:,.1f}" for way in ("in process", "SavedModel")),
+            _times(row["SavedModel / in process"]),
+        ]
+        for row in found.get("exports", [])
+    ]
+    exports_header = ["exported translator", "tokens said", "in process, ms", "SavedModel, ms"]
+    exports_table = markdown([*exports_header, "SavedModel / in process"], exports)
+    return f"{markdown(header, rows)}\n\n{exports_table}"
+
+
 def _two_ways(results: Sequence[Result], name: str, size: str, slow: str) -> str:
     """A layer against its plain form: the means by its size, then each shape."""
     found = _benchmark(results, name)

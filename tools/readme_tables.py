@@ -12,7 +12,16 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.bench_tables import Result, graph_lstm, lstm, lstm_2d, markdown, tree_lstm
+from tools.bench_tables import (
+    Result,
+    decoding,
+    graph_lstm,
+    lstm,
+    lstm_2d,
+    markdown,
+    transformer_encoder,
+    tree_lstm,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -125,11 +134,13 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None]) -> st
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "decoding": decoding,
     "graph_lstm": graph_lstm,
     "listops": listops,
     "lstm": lstm,
     "lstm_2d": lstm_2d,
     "recurrent": recurrent,
+    "transformer_encoder": transformer_encoder,
     "translation": translation,
     "tree_lstm": tree_lstm,
 }

@@ -2,5 +2,6 @@
 
 from kblocks.metrics.bleu import bleu
 from kblocks.metrics.bracket_f1 import BracketScores, bracket_f1
+from kblocks.metrics.head_statistics import HeadStatistics, head_statistics
 
-__all__ = ["BracketScores", "bleu", "bracket_f1"]
+__all__ = ["BracketScores", "HeadStatistics", "bleu", "bracket_f1", "head_statistics"]

@@ -8,6 +8,9 @@ from kblocks.plotting.attention import plot_attention
 from kblocks.plotting.curves import plot_curves
 from kblocks.plotting.gates import plot_gates
 from kblocks.plotting.gradients import plot_gradient_norms
+from kblocks.plotting.head_lines import plot_head_lines
+from kblocks.plotting.head_statistics import plot_head_statistics
+from kblocks.plotting.heads import plot_heads
 from kblocks.plotting.images import plot_images
 from kblocks.plotting.segmentation import class_colors, plot_segmentation
 from kblocks.plotting.trees import plot_tree
@@ -18,6 +21,9 @@ __all__ = [
     "plot_curves",
     "plot_gates",
     "plot_gradient_norms",
+    "plot_head_lines",
+    "plot_head_statistics",
+    "plot_heads",
     "plot_images",
     "plot_segmentation",
     "plot_tree",

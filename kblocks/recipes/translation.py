@@ -21,6 +21,7 @@ from kblocks.models import BahdanauTranslator, LuongTranslator, TransformerTrans
 from kblocks.models.translation import Translator
 from kblocks.plotting import plot_attention
 from kblocks.recipes.files import find_file, need_file
+from kblocks.recipes.head_pictures import draw_head_statistics, draw_heads
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.text import SubwordVocabulary
@@ -212,7 +213,7 @@ class Translation(Recipe):
     def pictures(
         self, config: TranslationConfig, parts: SubwordVocabulary, model: Translator, folder: Path
     ) -> list[Path]:
-        """The attention of one held-out sentence."""
+        """The attention of one held-out sentence; of the Transformer all its heads."""
         if config.model != "transformer" and not config.attention:
             return []
         translator = self.servable(config, parts, model)
@@ -226,7 +227,10 @@ class Translation(Recipe):
         picture = folder / "attention.png"
         weights = outputs["alignment"].numpy()[: len(target), : len(source)]
         plot_attention(weights, source, target, path=picture)
-        return [picture]
+        if not isinstance(model, TransformerTranslator):
+            return [picture]
+        heads = draw_heads(model, parts, source, target, folder)
+        return [picture, *heads, draw_head_statistics(model, parts, pairs[:64], folder)]
 
     def servable(
         self, config: TranslationConfig, parts: SubwordVocabulary, model: Translator

@@ -212,6 +212,10 @@ class SubwordVocabulary(tf.Module):
         """The subword of each id, in the shape of `ids`."""
         return self._tokenizer.id_to_string(ids)
 
+    def piece_to_id(self, pieces: Any) -> tf.Tensor:
+        """The id of each subword, in the shape of `pieces`; of what is none the unknown one."""
+        return self._tokenizer.string_to_id(pieces)
+
     @staticmethod
     def _content(ids: Any) -> tf.RaggedTensor:
         if not isinstance(ids, tf.RaggedTensor):

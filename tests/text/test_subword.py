@@ -86,6 +86,12 @@ def test_very_long_text(vocabulary: SubwordVocabulary) -> None:
         assert there_and_back(vocabulary, text) == text
 
 
+def test_a_piece_has_the_id_that_has_it(vocabulary: SubwordVocabulary) -> None:
+    ids = np.arange(vocabulary.size, dtype="int32")[None]
+    np.testing.assert_array_equal(vocabulary.piece_to_id(vocabulary.id_to_piece(ids)), ids)
+    assert vocabulary.piece_to_id(["no such piece"]).numpy().tolist() == [tokens.UNKNOWN]
+
+
 def test_ids_are_those_of_every_vocabulary(vocabulary: SubwordVocabulary) -> None:
     special = [tokens.PADDING, tokens.UNKNOWN, tokens.START, tokens.END]
     assert special == [0, 1, 2, 3]

@@ -40,6 +40,14 @@ PICTURES = {
         "3_1_bleu_by_length.png",
         "3_1_location.png",
     ],
+    "4_1_transformer": [
+        "4_1_cross.png",
+        "4_1_decoder.png",
+        "4_1_encoder.png",
+        "4_1_lines.png",
+        "4_1_positions.png",
+        "4_1_statistics.png",
+    ],
     "4_2_parsing": [
         "4_2_attention.png",
         "4_2_curves.png",

@@ -2,36 +2,40 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from kblocks import tokens
 from kblocks.decoding import Decodable, beam_search, greedy
 from kblocks.models import TransformerTranslator
+from kblocks.training import MaskedCrossentropy
 from tests.models.translation.samples import TRANSFORMER, made, pairs
 from tests.models.translation.uncached import Uncached
 
 pytestmark = pytest.mark.slow
+on_every_backend = pytest.mark.contract
 
 LENGTH = 7
 
 
-@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("norm", [pytest.param("post", marks=on_every_backend), "pre"])
 @pytest.mark.parametrize("beam_width", [1, 3])
 def test_with_caches_it_says_what_it_says_without(norm: str, beam_width: int) -> None:
     model = made(TransformerTranslator, {**TRANSFORMER, "norm": norm})
     # The end has no chance against the best of the others: results are long.
     is_end = np.arange(9)[:, None] == tokens.END
     embeddings = model.target_embedding.embeddings
-    embeddings.assign(ops.where(is_end, 0.0, embeddings))
+    embeddings.assign(np.where(is_end, 0.0, ops.convert_to_numpy(embeddings)))
     source = pairs()["source"]
 
     def decoded(model: Decodable) -> Any:
         if beam_width == 1:
-            return greedy(model, source, LENGTH)
-        return beam_search(model, source, LENGTH, beam_width)
+            found = greedy(model, source, LENGTH)
+        else:
+            found = beam_search(model, source, LENGTH, beam_width)
+        return keras.tree.map_structure(ops.convert_to_numpy, found)
 
     cached, uncached = decoded(model), decoded(Uncached(model, LENGTH))
     np.testing.assert_array_equal(cached.tokens, uncached.tokens)
@@ -90,7 +94,65 @@ def test_a_source_of_padding_alone_gives_numbers() -> None:
     assert np.isfinite(ops.convert_to_numpy(model.translate(inputs["source"], 5).scores)).all()
 
 
+def test_a_row_of_padding_alone_leaves_loss_and_gradients_finite() -> None:
+    import tensorflow as tf
+
+    model, inputs = made(TransformerTranslator, TRANSFORMER), pairs()
+    inputs = {name: np.concatenate([ids, np.zeros_like(ids[:1])]) for name, ids in inputs.items()}
+    labels = np.array([[4, 5, 3], [6, 3, 0], [0, 0, 0]], "int32")
+
+    def gradients(rows: slice) -> tuple[Any, list[Any]]:
+        with tf.GradientTape() as tape:
+            logits = model({name: ids[rows] for name, ids in inputs.items()})
+            loss = MaskedCrossentropy(0.1, "sum")(labels[rows], logits)
+        return loss, tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    for together, alone in zip(gradients(slice(3)), gradients(slice(2)), strict=True):
+        for a, b in zip(tf.nest.flatten(together), tf.nest.flatten(alone), strict=True):
+            a, b = (tf.convert_to_tensor(x) for x in (a, b))
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    loss, slopes = gradients(slice(2, 3))  # nothing but padding
+    assert float(loss) == 0.0
+    assert not any(tf.reduce_any(tf.convert_to_tensor(x) != 0.0) for x in slopes)
+
+
+def test_without_a_target_there_are_no_logits() -> None:
+    model = made(TransformerTranslator, TRANSFORMER)
+    inputs = {**pairs(), "target": np.zeros((2, 0), "int32")}
+    logits, alignment = model(inputs, return_attention_scores=True)
+    assert logits.shape == (2, 0, 9)
+    assert alignment.shape == (2, 0, 4)
+    heads = model.heads(inputs)
+    assert heads.decoder.shape == (2, 2, 2, 0, 0)
+    assert heads.cross.shape == (2, 2, 2, 0, 4)
+
+
+def test_without_a_source_it_says_what_it_says_to_padding() -> None:
+    model = made(TransformerTranslator, TRANSFORMER)
+    empty, padding = np.zeros((2, 0), "int32"), np.zeros((2, 3), "int32")
+    logits = model({**pairs(), "source": empty})
+    np.testing.assert_allclose(logits, model({**pairs(), "source": padding}), atol=1e-6)
+    found, expected = (model.translate(source, 5, 2) for source in (empty, padding))
+    np.testing.assert_array_equal(found.tokens, expected.tokens)
+    assert found.alignment.shape == (2, 2, 5, 0)
+
+
+def test_a_beam_wider_than_the_vocabulary_is_refused() -> None:
+    model = made(TransformerTranslator, TRANSFORMER)
+    with pytest.raises(ValueError, match="`beam_width` 10 is wider than the vocabulary of 9"):
+        model.translate(pairs()["source"], 5, beam_width=10)
+
+
+def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"`embedding_dim` .* divisible by `num_heads`, .* 6 and 4"
+    ):
+        TransformerTranslator(**{**TRANSFORMER, "num_heads": 4})
+
+
 def test_one_graph_decodes_any_batch() -> None:
+    import tensorflow as tf
+
     model = made(TransformerTranslator, TRANSFORMER)
     signature = [tf.TensorSpec([None, None], tf.int32)]
     compiled = tf.function(lambda s: model.translate(s, LENGTH, 2), input_signature=signature)
