@@ -34,7 +34,8 @@ class SegmentationConfig(TrainingConfig):
     superpixels: int = 1000  # about so many for a photo, as in the paper
     compactness: float = 10.0
 
-    graph: bool = True  # false: convolutions of equal parameters in place of the Graph LSTM
+    # false: convolutions of equal parameters in place of the Graph LSTM; none: nothing
+    graph: bool | None = True
     units: int = 64
     blocks: int = 2
     graph_layers: int = 2

@@ -43,8 +43,9 @@ class GraphLSTMSegmenter(keras.Model):
         num_classes: How many classes there are.
         units: The width of the features and of the Graph LSTM, divisible by 8.
         blocks: Residual blocks of the convolutional network; the dilation doubles up to 4.
-        graph_layers: Graph LSTM layers, or the convolutions in their place; 0 for neither.
-        graph: Whether they are Graph LSTM layers, or convolutions of equal parameters.
+        graph_layers: Graph LSTM layers.
+        graph: Whether they are Graph LSTM layers; false for convolutions of equal parameters in
+            their place, `None` for nothing in their place.
         dropout: The share of the feature map set to zero in training.
         seed: Seed of the dropout.
 
@@ -87,17 +88,16 @@ class GraphLSTMSegmenter(keras.Model):
         units: int = 64,
         blocks: int = 2,
         graph_layers: int = 2,
-        graph: bool = True,
+        graph: bool | None = True,
         dropout: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = {"num_classes": num_classes, "blocks": blocks, "units": units}
-        for name, number in {**counts, "graph_layers": graph_layers}.items():
-            least = 0 if name == "graph_layers" else 1
-            if isinstance(number, bool) or not isinstance(number, int) or number < least:
-                raise ValueError(f"`{name}` must be an integer from {least} on, got {number!r}.")
+        counts = {"num_classes": num_classes, "blocks": blocks, "graph_layers": graph_layers}
+        for name, number in {**counts, "units": units}.items():
+            if isinstance(number, bool) or not isinstance(number, int) or number <= 0:
+                raise ValueError(f"`{name}` must be a positive integer, got {number!r}.")
         if units % 8:
             raise ValueError(f"`units` must be divisible by 8, got {units!r}.")
         if not 0 <= dropout < 1:
@@ -144,7 +144,7 @@ class GraphLSTMSegmenter(keras.Model):
         )
         self.graph_norms = [
             keras.layers.LayerNormalization(dtype=policy, name=f"graph_norm_{k}")
-            for k in range(graph_layers)
+            for k in range(0 if graph is None else graph_layers)
         ]
         self.recurrences = []
         self.refinements = []
@@ -153,7 +153,7 @@ class GraphLSTMSegmenter(keras.Model):
                 GraphLSTM(units, return_state=True, dtype=policy, name=f"graph_{k}")
                 for k in range(graph_layers)
             ]
-        else:
+        elif graph is not None:
             self.refinements = [
                 keras.layers.Conv2D(units, size, padding="same", dtype=policy, name=f"in_place_{k}")
                 for k, size in enumerate([3, 1, 1, 1] * graph_layers)

@@ -81,8 +81,8 @@ def test_both_networks_have_equal_parameters(units: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 8), (7, 3)])
-@pytest.mark.parametrize("graph", [True, False])
-def test_images_of_any_size(size: tuple[int, int], graph: bool) -> None:
+@pytest.mark.parametrize("graph", [True, False, None])
+def test_images_of_any_size(size: tuple[int, int], graph: bool | None) -> None:
     model = GraphLSTMSegmenter(**SMALL, graph=graph)
     inputs = {
         "image": np.full((2, *size, 3), 9, "uint8"),
