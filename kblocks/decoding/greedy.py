@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from keras import ops
-
+from kblocks.backend import argmax
 from kblocks.decoding.constraint import Constraint
 from kblocks.decoding.protocol import Decodable, Decoded
 from kblocks.decoding.roll_out import roll_out
@@ -28,6 +27,6 @@ def greedy(
     """
 
     def choose(log_p: Any, i: Any) -> Any:
-        return ops.argmax(log_p, axis=-1)
+        return argmax(log_p)
 
     return roll_out(model, source, max_length, choose, constraint=constraint)

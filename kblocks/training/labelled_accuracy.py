@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kblocks.backend import argmax
+
 WHICH = ("all", "root")
 
 
@@ -41,7 +43,7 @@ class LabelledAccuracy(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels = ops.cast(y_true, "int32")
-        hit = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), labels)
+        hit = ops.equal(argmax(y_pred), labels)
         counts = labels >= 0
         if self.which == "root":
             later = ops.flip(ops.cumsum(ops.flip(ops.cast(counts, "int32"), 1), axis=1), 1)

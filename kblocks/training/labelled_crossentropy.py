@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from kblocks.backend import softmax_crossentropy
+
 
 @keras.saving.register_keras_serializable("kblocks")
 class LabelledCrossentropy(keras.losses.Loss):
@@ -48,7 +50,5 @@ class LabelledCrossentropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = ops.cast(y_true, "int32")
         labelled = labels >= 0
-        nll = ops.sparse_categorical_crossentropy(
-            ops.where(labelled, labels, 0), y_pred, from_logits=True
-        )  # (batch, nodes)
+        nll = softmax_crossentropy(y_pred, ops.where(labelled, labels, 0))  # (batch, nodes)
         return ops.sum(ops.where(labelled, nll, ops.zeros((), nll.dtype)), axis=-1)  # (batch,)

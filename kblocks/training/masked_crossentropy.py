@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from kblocks import tokens
+from kblocks.backend import softmax_crossentropy
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -58,12 +59,7 @@ class MaskedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         labels = ops.cast(y_true, "int32")
-        if self.label_smoothing:
-            classes, eps = y_pred.shape[-1], self.label_smoothing
-            q = ops.one_hot(labels, classes, dtype=y_pred.dtype) * (1 - eps) + eps / classes
-            nll = ops.categorical_crossentropy(q, y_pred, from_logits=True)  # (batch, time)
-        else:
-            nll = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        nll = softmax_crossentropy(y_pred, labels, self.label_smoothing)  # (batch, time)
         real = ops.cast(ops.not_equal(labels, tokens.PADDING), nll.dtype)
         return ops.sum(nll * real, axis=-1)  # (batch,)
 

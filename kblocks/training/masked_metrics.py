@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from kblocks import tokens
+from kblocks.backend import argmax, softmax_crossentropy
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -30,7 +31,7 @@ class MaskedAccuracy(keras.metrics.Mean):
         super().__init__(name=name, dtype=dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        hit = ops.equal(ops.cast(ops.argmax(y_pred, axis=-1), "int32"), ops.cast(y_true, "int32"))
+        hit = ops.equal(argmax(y_pred), ops.cast(y_true, "int32"))
         weights = _weights(y_true, sample_weight, self.dtype)
         super().update_state(ops.reshape(ops.cast(hit, self.dtype), (-1,)), weights)
 
@@ -49,7 +50,7 @@ class TokenLoss(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels = ops.cast(y_true, "int32")
-        nll = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        nll = softmax_crossentropy(y_pred, labels)
         weights = _weights(y_true, sample_weight, self.dtype)
         super().update_state(ops.reshape(nll, (-1,)), weights)
 
