@@ -151,19 +151,30 @@ def _gates(kind: str, units: int, matmul: Callable, concat: Callable) -> Callabl
 def tensorflow_recursion(
     kind: str, layer: keras.layers.Layer, batch: dict, wave: np.ndarray
 ) -> Callable[[], Any]:
-    """One node a turn: all trees' nodes in a row, children first; binary trees only."""
+    """One node a turn, one tree a call, and the gradients added up; binary trees only.
+
+    All trees in one loop do not end for 256 of them: the gradient
+    of each read is a list as long as all states.
+    """
     units, sources = layer.units, [v.value for v in layer.trainable_variables]
     gates = _gates(kind, units, tf.matmul, lambda hs: tf.concat(hs, axis=1))
-    flat, kids, where = _in_a_row(batch)
-    x, kids, wave = tf.constant(flat), tf.constant(kids, "int32"), tf.constant(wave[where])
+    trees = [
+        (tf.constant(x[m]), tf.constant(kids[m]), tf.constant(w[m]))
+        for x, kids, m, w in zip(batch["x"], batch["children"], batch["mask"], wave, strict=True)
+    ]
+    signature = [
+        tf.TensorSpec((None, batch["x"].shape[-1])),
+        tf.TensorSpec((None, 2), "int32"),
+        tf.TensorSpec((None, units)),
+    ]
 
     def states(z_i: Any, z_fs: list, z_u: Any, z_o: Any, cs: list) -> tuple:
         c = tf.sigmoid(z_i) * tf.tanh(z_u)
         c += sum(tf.sigmoid(z) * c_k for z, c_k in zip(z_fs, cs, strict=True))
         return tf.sigmoid(z_o) * tf.tanh(c), c
 
-    @tf.function(autograph=False)
-    def step(x: Any, kids: Any, wave: Any) -> Any:
+    @tf.function(autograph=False, input_signature=signature)
+    def of_tree(x: Any, kids: Any, wave: Any) -> Any:
         W, U, b = sources
         n = tf.shape(x)[0]
         with tf.GradientTape() as tape:
@@ -196,7 +207,12 @@ def tensorflow_recursion(
             total = tf.reduce_sum(h * wave)
         return h, tape.gradient(total, [x, *sources])
 
-    return lambda: step(x, kids, wave)
+    def step() -> Any:
+        all_h, gradients = zip(*(of_tree(*tree) for tree in trees), strict=True)
+        all_dx, *dW = zip(*gradients, strict=True)
+        return tf.concat(all_h, axis=0), [tf.concat(all_dx, axis=0), *map(tf.add_n, dW)]
+
+    return step
 
 
 def _in_a_row(batch: dict) -> tuple[np.ndarray, np.ndarray, tuple]:

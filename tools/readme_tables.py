@@ -53,11 +53,28 @@ def translation(results: Sequence[Result]) -> str:
             _data(seeds[0]),
             _mean(seeds, lambda run: run["metrics"]["val_bleu"]),
             _mean(seeds, lambda run: run["metrics"].get("test_bleu")),
+            _mean(seeds, lambda run: run["metrics"].get("val_sentences_per_second"), digits=0),
             *_cost(seeds),
         ]
         for name, seeds in _runs(results, lambda run: "val_bleu" in run["metrics"])
     ]
-    header = ["run", "data", "BLEU, validation", "BLEU, test", *_COST]
+    header = ["run", "data", "BLEU, validation", "BLEU, test", "sentences/s", *_COST]
+    return markdown(header, rows)
+
+
+def parsing(results: Sequence[Result]) -> str:
+    """The parsers: labelled brackets by EVALB's rules."""
+    measures = ("f1", "precision", "recall", "complete")
+    rows = [
+        [
+            name,
+            *(_mean(seeds, lambda run, m=m: run["metrics"][f"val_{m}"]) for m in measures),  # type: ignore[misc]
+            _mean(seeds, lambda run: run["metrics"]["val_sentences_per_second"], digits=0),
+            *_cost(seeds),
+        ]
+        for name, seeds in _runs(results, lambda run: "val_f1" in run["metrics"])
+    ]
+    header = ["parser", "F1", "precision", "recall", "trees all right, %", "sentences/s", *_COST]
     return markdown(header, rows)
 
 
@@ -122,15 +139,15 @@ def _data(run: Result) -> str:
     return Path(run["data"]).name
 
 
-def _mean(runs: Sequence[Result], value: Callable[[Result], float | None]) -> str:
+def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digits: int = 1) -> str:
     """The mean over the seeds, with their number and range where there are several."""
     values = [v for run in runs if (v := value(run)) is not None]
     if not values:
         return ""
     if len(values) == 1:
-        return f"{values[0]:.1f}"
-    spread = f"{min(values):.1f} to {max(values):.1f}, {len(values)} seeds"
-    return f"{statistics.mean(values):.1f} ({spread})"
+        return f"{values[0]:.{digits}f}"
+    least, most = (f"{end:.{digits}f}" for end in (min(values), max(values)))
+    return f"{statistics.mean(values):.{digits}f} ({least} to {most}, {len(values)} seeds)"
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
@@ -139,6 +156,7 @@ TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
     "listops": listops,
     "lstm": lstm,
     "lstm_2d": lstm_2d,
+    "parsing": parsing,
     "recurrent": recurrent,
     "transformer_encoder": transformer_encoder,
     "translation": translation,
