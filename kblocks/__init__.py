@@ -1,8 +1,8 @@
 """kblocks: the building blocks of deep learning as Keras 3 layers and models.
 
 `import kblocks` registers every layer, model, loss and schedule, so that `.keras` files load
-without `custom_objects`. The side rooms (`data`, `text`, `metrics`, `distribute`, `export`,
-`parsing`, `plotting`, `recipes`) are imported on first use.
+without `custom_objects`. The side rooms (`checkpoints`, `data`, `distribute`, `export`, `metrics`,
+`parsing`, `plotting`, `recipes`, `text`) are imported on first use.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from kblocks import backend, decoding, layers, models, training
 __version__ = "0.1.0"
 
 _ON_FIRST_USE = (
+    "checkpoints",
     "data",
     "distribute",
     "export",

@@ -1,0 +1,46 @@
+"""What is to be known of a kind of checkpoint, and which kind each model has."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from kblocks.checkpoints import bert
+from kblocks.checkpoints.layouts import Entry
+from kblocks.models import BertEncoder
+
+
+class Form(NamedTuple):
+    """A kind of checkpoint in Hugging Face's form."""
+
+    model_type: str  # in config.json
+    architecture: str
+    prefix: str  # before the names where a larger model was saved
+    arguments: Callable[[dict[str, Any]], dict[str, Any]]  # from config.json to the constructor's
+    config: Callable[[Any], dict[str, Any]]  # from a model to config.json
+    entries: Callable[[Any], Iterator[Entry]]  # of a built model
+    ignored: tuple[str, ...]  # beginnings of names that may be left over
+
+
+FORMS: dict[type, Form] = {
+    BertEncoder: Form(
+        "bert",
+        "BertModel",
+        "bert.",
+        bert.encoder_arguments,
+        bert.encoder_config,
+        bert.encoder_entries,
+        bert.LEFT_OVER,
+    ),
+}
+
+
+def form_of(model_class: type) -> Form:
+    """The kind of a model's checkpoints.
+
+    Raises:
+        TypeError: There is none for the class.
+    """
+    for known, form in FORMS.items():
+        if issubclass(model_class, known):
+            return form
+    names = ", ".join(known.__name__ for known in FORMS)
+    raise TypeError(f"there are checkpoints of {names}, not of {model_class.__name__}.")

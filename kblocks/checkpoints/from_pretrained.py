@@ -1,0 +1,97 @@
+"""A model from a checkpoint."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kblocks.checkpoints.form import form_of
+from kblocks.checkpoints.layouts import assign
+from kblocks.checkpoints.tensor_files import TensorFiles, read_json
+
+_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt"]
+_OLD_NORMS = {".gamma": ".weight", ".beta": ".bias"}  # LayerNorm's, in files of 2018 and 2019
+
+
+def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> Any:
+    """The model of a checkpoint, its weights read; see `Model.from_pretrained`.
+
+    Args:
+        model_class: `BertEncoder`.
+        source: A directory with `config.json` and safetensors, or the name of one on Hugging Face's
+            hub ("organisation/name"), which is downloaded by `huggingface_hub`.
+        changes: Arguments of the constructor that differ from the checkpoint's.
+
+    Raises:
+        ValueError: A file is broken, or does not fit the model; what does not is listed.
+        FileNotFoundError: The directory or a file in it is missing.
+        ImportError: A package is missing that this needs.
+    """
+    form = form_of(model_class)
+    directory = find(source)
+    config = read_config(directory)
+    if config.get("model_type", form.model_type) != form.model_type:
+        raise ValueError(
+            f"{directory} holds a {config['model_type']!r}, {model_class.__name__} reads "
+            f"{form.model_type!r}."
+        )
+    model = model_class(**{**form.arguments(config), **changes})
+    model.build()
+    found = _Renamed(TensorFiles(directory), form.prefix)
+    assign(list(form.entries(model)), found, str(directory), form.ignored)
+    return model
+
+
+def find(source: str | Path) -> Path:
+    """The directory, or that of a download."""
+    directory = Path(source)
+    if directory.is_dir():
+        return directory
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) or directory.parent.is_dir():
+        raise FileNotFoundError(f"there is no directory {directory}.")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise ImportError(
+            f"there is no directory {directory}; to look for it on Hugging Face's hub: "
+            "pip install huggingface_hub"
+        ) from None
+    return Path(snapshot_download(str(source), allow_patterns=_FILES))
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The `config.json` of a checkpoint."""
+    path = directory / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{directory} has no config.json.")
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} must hold an object, got a {type(config).__name__}.")
+    return config
+
+
+class _Renamed(Mapping[str, np.ndarray]):
+    """Arrays by the names that the newest programs use: no prefix, no old ones."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], prefix: str) -> None:
+        self._arrays = arrays
+        self._name_of = {self._new(name, prefix): name for name in arrays}
+
+    @staticmethod
+    def _new(name: str, prefix: str) -> str:
+        name = name.removeprefix(prefix)
+        for old, new in _OLD_NORMS.items():
+            if name.endswith(old):
+                return name.removesuffix(old) + new
+        return name
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[self._name_of[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._name_of)
+
+    def __len__(self) -> int:
+        return len(self._name_of)
