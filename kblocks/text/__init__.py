@@ -6,14 +6,18 @@ for trees as sequences.
 
 from kblocks.text.brackets import BracketVocabulary
 from kblocks.text.endings import word_endings
+from kblocks.text.pack import pack_segments
 from kblocks.text.subword import SubwordVocabulary
+from kblocks.text.word_piece import WordPieceVocabulary
 from kblocks.text.words import WordVocabulary
 from kblocks.text.words_or_endings import WordsOrEndings
 
 __all__ = [
     "BracketVocabulary",
     "SubwordVocabulary",
+    "WordPieceVocabulary",
     "WordVocabulary",
     "WordsOrEndings",
+    "pack_segments",
     "word_endings",
 ]
