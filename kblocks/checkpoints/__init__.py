@@ -5,6 +5,7 @@ and shapes are checked, and what is missing, left over or of another shape is li
 """
 
 from kblocks.checkpoints.from_pretrained import from_pretrained
+from kblocks.checkpoints.load_vocabulary import load_vocabulary
 from kblocks.checkpoints.save_pretrained import save_pretrained
 
-__all__ = ["from_pretrained", "save_pretrained"]
+__all__ = ["from_pretrained", "load_vocabulary", "save_pretrained"]
