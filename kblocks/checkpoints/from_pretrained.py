@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kblocks.checkpoints.form import form_of
+from kblocks.checkpoints.google_bert import CONFIG, GoogleBert
 from kblocks.checkpoints.layouts import assign
 from kblocks.checkpoints.tensor_files import TensorFiles, read_json
 
@@ -20,7 +21,8 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
 
     Args:
         model_class: `BertEncoder`.
-        source: A directory with `config.json` and safetensors, or the name of one on Hugging Face's
+        source: A directory with `config.json` and safetensors, or Google's of a BERT with
+            `bert_config.json` and a TensorFlow checkpoint, or the name of one on Hugging Face's
             hub ("organisation/name"), which is downloaded by `huggingface_hub`.
         changes: Arguments of the constructor that differ from the checkpoint's.
 
@@ -31,7 +33,8 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
     """
     form = form_of(model_class)
     directory = find(source)
-    config = read_config(directory)
+    of_google = (directory / CONFIG).is_file() and form.model_type == "bert"
+    config = read_config(directory / (CONFIG if of_google else "config.json"))
     if config.get("model_type", form.model_type) != form.model_type:
         raise ValueError(
             f"{directory} holds a {config['model_type']!r}, {model_class.__name__} reads "
@@ -39,7 +42,7 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
         )
     model = model_class(**{**form.arguments(config), **changes})
     model.build()
-    found = _Renamed(TensorFiles(directory), form.prefix)
+    found = GoogleBert(directory) if of_google else _Renamed(TensorFiles(directory), form.prefix)
     assign(list(form.entries(model)), found, str(directory), form.ignored)
     return model
 
@@ -61,11 +64,10 @@ def find(source: str | Path) -> Path:
     return Path(snapshot_download(str(source), allow_patterns=_FILES))
 
 
-def read_config(directory: Path) -> dict[str, Any]:
-    """The `config.json` of a checkpoint."""
-    path = directory / "config.json"
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint."""
     if not path.is_file():
-        raise FileNotFoundError(f"{directory} has no config.json.")
+        raise FileNotFoundError(f"{path.parent} has no {path.name}.")
     config = read_json(path)
     if not isinstance(config, dict):
         raise ValueError(f"{path} must hold an object, got a {type(config).__name__}.")
@@ -89,6 +91,9 @@ class _Renamed(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[self._name_of[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._name_of
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._name_of)

@@ -40,6 +40,9 @@ class TensorFiles(Mapping[str, np.ndarray]):
         with _opened(path) as tensors:
             return tensors.get_tensor(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._file_of
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._file_of)
 
