@@ -3,6 +3,7 @@
 from kblocks.data import listops, pathfinder
 from kblocks.data.constituency import clean_tree, read_constituency, subset
 from kblocks.data.corpora import Splits, libreoffice_help, split_by_letters
+from kblocks.data.glue import LabelledTexts, read_glue
 from kblocks.data.images import (
     LabelledImages,
     binarise,
@@ -27,6 +28,7 @@ from kblocks.data.segmentation import (
 from kblocks.data.substitute import Substitution
 from kblocks.data.superpixels import Cells, grid_cells, superpixel_graph, superpixels
 from kblocks.data.tagged_sentences import TaggedSentence, tagged_sentences, tagging_batches
+from kblocks.data.text_batches import text_batches
 from kblocks.data.tree_batches import (
     TreeArrays,
     binary,
@@ -52,6 +54,7 @@ __all__ = [
     "Batches",
     "Cells",
     "LabelledImages",
+    "LabelledTexts",
     "Pairs",
     "PreparedScenes",
     "SceneSplits",
@@ -83,6 +86,7 @@ __all__ = [
     "read_camvid",
     "read_constituency",
     "read_fashion_mnist",
+    "read_glue",
     "read_idx",
     "read_lines",
     "read_pairs",
@@ -99,6 +103,7 @@ __all__ = [
     "superpixels",
     "tagged_sentences",
     "tagging_batches",
+    "text_batches",
     "translation_batches",
     "tree_arrays",
     "tree_batches",

@@ -2,6 +2,14 @@
 
 from kblocks.metrics.bleu import bleu
 from kblocks.metrics.bracket_f1 import BracketScores, bracket_f1
+from kblocks.metrics.glue_scores import glue_scores
 from kblocks.metrics.head_statistics import HeadStatistics, head_statistics
 
-__all__ = ["BracketScores", "HeadStatistics", "bleu", "bracket_f1", "head_statistics"]
+__all__ = [
+    "BracketScores",
+    "HeadStatistics",
+    "bleu",
+    "bracket_f1",
+    "glue_scores",
+    "head_statistics",
+]

@@ -1,0 +1,199 @@
+"""Fine-tuning BERT on a task of GLUE: Devlin et al. 2019, sections 4.1 and A.3.
+
+    kblocks train glue --data folder --set task=SST-2 --set pretrained=minilm --out runs/sst2
+    kblocks train glue --data folder --set task=RTE --set pretrained=minilm \\
+        --set from_scratch=true --out runs/rte-scratch
+
+`pretrained` is a checkpoint, a directory or a name on Hugging Face's hub. With `from_scratch` the
+same network begins with random weights.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import keras
+import numpy as np
+
+from kblocks import checkpoints, data
+from kblocks.data.glue import TASKS
+from kblocks.export import TextClassifier
+from kblocks.metrics import glue_scores
+from kblocks.models import BertClassifier, BertEncoder
+from kblocks.recipes.recipe import Recipe, TrainingConfig
+from kblocks.recipes.run import RunDirectory
+from kblocks.text import WordPieceVocabulary
+from kblocks.training import LinearSchedule
+
+
+@dataclasses.dataclass
+class GlueConfig(TrainingConfig):
+    """The settings of a run; `--set name=value` changes one."""
+
+    data: str | None = None  # a folder
+    task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI"] = "SST-2"
+    pretrained: str | None = None  # a directory, or a name on the hub
+    from_scratch: bool = False  # with the weights of the checkpoint left aside
+    max_length: int = 128  # pieces of a text or a pair
+
+    dropout: float = 0.1
+    batch_size: int = 32
+    epochs: int = 3
+    keep: Literal["best", "last"] = "last"
+    learning_rate: float = 5e-5
+    warm_up: float = 0.1  # of all steps
+    clip_norm: float = 1.0
+
+
+class TextSplits(NamedTuple):
+    """Examples to train on, and those that are reported."""
+
+    train: data.LabelledTexts
+    validation: data.LabelledTexts
+
+
+class Parts(NamedTuple):
+    """What the model must know: its vocabulary, and the constructor's arguments of the encoder."""
+
+    vocabulary: WordPieceVocabulary
+    encoder: dict[str, Any]
+
+
+class Glue(Recipe):
+    """The recipe `glue`; its parts are the vocabulary and the shape of the encoder."""
+
+    name = "glue"
+    summary = "BERT, fine-tuned to classify texts or pairs of texts"
+    facts: ClassVar = {
+        "data": "a task of GLUE: --data FOLDER with its TSV files; a pre-trained BERT",
+        "size": "that of the checkpoint",
+    }
+    Config = GlueConfig
+    examples = "texts"
+    metric = "val_score"
+    part_files = ("vocab.txt", "encoder.json")
+
+    def read(self, config: GlueConfig) -> TextSplits:
+        """The task's training and dev examples."""
+        if config.data is None:
+            raise ValueError("the recipe glue needs --data FOLDER with the TSV files of GLUE.")
+        return TextSplits(
+            *(data.read_glue(config.data, config.task, split) for split in ("train", "dev"))
+        )
+
+    def learn_parts(self, config: GlueConfig, splits: TextSplits) -> Parts:
+        """Those of the checkpoint."""
+        source = self._checkpoint(config)
+        arguments = BertEncoder.from_pretrained(source).get_config()
+        return Parts(checkpoints.load_vocabulary(source), arguments)
+
+    def save_parts(self, parts: Parts, run: RunDirectory) -> None:
+        """The pieces, a line each, and a JSON file."""
+        parts.vocabulary.save(run.path / "vocab.txt")
+        own = {"lower_case": parts.vocabulary.lower_case, "encoder": parts.encoder}
+        run.write_json("encoder.json", own)
+
+    def load_parts(self, config: GlueConfig, run: RunDirectory) -> Parts:
+        """Those of a run."""
+        own = run.read_json("encoder.json")
+        path = run.path / "vocab.txt"
+        return Parts(WordPieceVocabulary.load(path, own["lower_case"]), own["encoder"])
+
+    def batches(
+        self,
+        config: GlueConfig,
+        parts: Parts,
+        split: data.LabelledTexts,
+        training: bool = False,
+        **options: Any,
+    ) -> data.Batches:
+        """Texts of about equal lengths."""
+        kind = "int32" if TASKS[config.task].classes else "float32"
+        return data.text_batches(
+            split.first,
+            split.second,
+            np.asarray(split.labels, kind),
+            parts.vocabulary,
+            config.batch_size,
+            config.max_length,
+            shuffle=training,
+            seed=config.seed,
+            **options,
+        )
+
+    def make_model(self, config: GlueConfig, parts: Parts) -> BertClassifier:
+        """The encoder with a head, built."""
+        own = {"dropout": config.dropout, "attention_dropout": config.dropout}
+        arguments = {name: v for name, v in parts.encoder.items() if name not in ("name", "dtype")}
+        encoder = BertEncoder(**{**arguments, **own, "trainable": True})
+        classes = max(1, len(TASKS[config.task].classes))
+        model = BertClassifier(encoder, classes, config.dropout)
+        model.build()
+        return model
+
+    def begin(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> None:
+        """The checkpoint's weights."""
+        if not config.from_scratch:
+            read = BertEncoder.from_pretrained(self._checkpoint(config))
+            model.encoder.set_weights(read.get_weights())
+
+    def _checkpoint(self, config: GlueConfig) -> str:
+        if config.pretrained is None:
+            raise ValueError(
+                "the recipe glue needs --set pretrained=CHECKPOINT, a directory of a BERT or a "
+                "name on Hugging Face's hub."
+            )
+        return config.pretrained
+
+    def objective(self, config: GlueConfig, parts: Parts) -> dict[str, Any]:
+        """The cross-entropy of the classes, or the squared error of the number."""
+        if TASKS[config.task].classes:
+            return {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+        return {"loss": keras.losses.MeanSquaredError()}
+
+    def learning_rate(self, config: GlueConfig, steps: int) -> Any:
+        """Up along a line, then down to zero."""
+        steps *= config.epochs
+        return LinearSchedule(config.learning_rate, steps, int(config.warm_up * steps))
+
+    def score(
+        self,
+        config: GlueConfig,
+        parts: Parts,
+        model: BertClassifier,
+        split: data.LabelledTexts,
+        batches: data.Batches,
+    ) -> Callable[[], dict[str, float]]:
+        """The first of the task's measures."""
+        first = TASKS[config.task].metrics[0]
+        return lambda: {"val_score": self._scores(config, parts, model, split)[first]}
+
+    def measure(
+        self,
+        config: GlueConfig,
+        parts: Parts,
+        model: BertClassifier,
+        split: data.LabelledTexts,
+        splits: TextSplits,
+    ) -> dict[str, Any]:
+        """The task's measures."""
+        scores = self._scores(config, parts, model, split)
+        return {"score": scores[TASKS[config.task].metrics[0]], **scores}
+
+    def _scores(
+        self, config: GlueConfig, parts: Parts, model: BertClassifier, split: data.LabelledTexts
+    ) -> dict[str, float]:
+        task, batches = TASKS[config.task], self.batches(config, parts, split)
+        found: list[float] = []
+        right: list[float] = []
+        for inputs, labels in batches.dataset.take(batches.steps):
+            logits = keras.ops.convert_to_numpy(model.predict_on_batch(inputs))
+            found += (logits.argmax(-1) if task.classes else logits[:, 0]).tolist()
+            right += labels.numpy().tolist()
+        return glue_scores(found, right, task.metrics)
+
+    def servable(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> TextClassifier:
+        """From texts, or pairs, to labels."""
+        task = TASKS[config.task]
+        pairs = len(task.columns) == 3
+        return TextClassifier(model, parts.vocabulary, task.classes, config.max_length, pairs)
