@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kblocks import checkpoints, data
-from kblocks.data.glue import TASKS
+from kblocks.data.glue import TASKS, Task
 from kblocks.export import TextClassifier
 from kblocks.metrics import glue_scores
 from kblocks.models import BertClassifier, BertEncoder
@@ -165,8 +166,8 @@ class Glue(Recipe):
         batches: data.Batches,
     ) -> Callable[[], dict[str, float]]:
         """The first of the task's measures."""
-        first = TASKS[config.task].metrics[0]
-        return lambda: {"val_score": self._scores(config, parts, model, split)[first]}
+        task, said = TASKS[config.task], saying(model)  # one graph for all epochs
+        return lambda: {"val_score": scores(said, batches, task)[task.metrics[0]]}
 
     def measure(
         self,
@@ -177,23 +178,28 @@ class Glue(Recipe):
         splits: TextSplits,
     ) -> dict[str, Any]:
         """The task's measures."""
-        scores = self._scores(config, parts, model, split)
-        return {"score": scores[TASKS[config.task].metrics[0]], **scores}
-
-    def _scores(
-        self, config: GlueConfig, parts: Parts, model: BertClassifier, split: data.LabelledTexts
-    ) -> dict[str, float]:
-        task, batches = TASKS[config.task], self.batches(config, parts, split)
-        found: list[float] = []
-        right: list[float] = []
-        for inputs, labels in batches.dataset.take(batches.steps):
-            logits = keras.ops.convert_to_numpy(model.predict_on_batch(inputs))
-            found += (logits.argmax(-1) if task.classes else logits[:, 0]).tolist()
-            right += labels.numpy().tolist()
-        return glue_scores(found, right, task.metrics)
+        task = TASKS[config.task]
+        values = scores(saying(model), self.batches(config, parts, split), task)
+        return {"score": values[task.metrics[0]], **values}
 
     def servable(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> TextClassifier:
         """From texts, or pairs, to labels."""
         task = TASKS[config.task]
         pairs = len(task.columns) == 3
         return TextClassifier(model, parts.vocabulary, task.classes, config.max_length, pairs)
+
+
+def saying(model: BertClassifier) -> Callable[[Any], Any]:
+    """From the inputs of the model to its logits, in a graph for batches of any size."""
+    return tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+
+
+def scores(said: Callable[[Any], Any], batches: data.Batches, task: Task) -> dict[str, float]:
+    """The task's measures of what is said of the texts."""
+    found: list[float] = []
+    right: list[float] = []
+    for inputs, labels in batches.dataset.take(batches.steps):
+        logits = said(inputs).numpy()
+        found += (logits.argmax(-1) if task.classes else logits[:, 0]).tolist()
+        right += labels.numpy().tolist()
+    return glue_scores(found, right, task.metrics)

@@ -98,7 +98,7 @@ def test_pairs_with_a_number(checkpoint: Path, tmp_path: Path) -> None:
     score = servable.signatures()["serving_default"](
         tf.constant(["it is good", "it is bad"]), tf.constant(["the film"] * 2)
     )["score"]
-    assert score[0] > score[1] + 2
+    assert score[0] > score[1]
 
 
 def test_the_weights_are_the_checkpoints_unless_from_scratch(

@@ -16,7 +16,7 @@ def test_every_step(warm_up: int) -> None:
         rising, falling = step / max(warm_up, 1), (10 - step) / max(10 - warm_up, 1)
         expected = 3e-5 * (rising if step < warm_up else max(falling, 0))
         found = float(ops.convert_to_numpy(schedule(step)))
-        assert found == pytest.approx(expected, abs=1e-12)
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
 def test_config_and_refusals() -> None:
