@@ -89,7 +89,7 @@ class ByteBPE:
             for piece in (left, right, left + right):
                 if piece not in ids:
                     raise ValueError(
-                        f"merge {number}, {left!r} and {right!r}: {piece!r} is not in the vocabulary."
+                        f"merge {number}, {left!r} and {right!r}: {piece!r} is not in the pieces."
                     )
         self.end = ids[end]
         self._byte_ids = [ids[char] for char in alphabet]

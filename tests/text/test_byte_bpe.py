@@ -180,7 +180,7 @@ def test_one_file(merges: list, tmp_path: Path, small: ByteBPE) -> None:
         ),
         ({"model__type": "WordPiece"}, r"`model.type` must be 'BPE'"),
         ({"model__merges": ["h e l"]}, r"no tokenizer.json of a byte-level BPE"),
-        ({"model__merges": ["h x"]}, r"merge 1, 'h' and 'x': 'hx' is not in the vocabulary"),
+        ({"model__merges": ["h x"]}, r"merge 1, 'h' and 'x': 'hx' is not in the pieces"),
         ({"added_tokens": []}, r"`pieces` must hold the end, '<\|endoftext\|>'"),
         ({"added_tokens": [{"id": 300, "content": END}]}, r"no piece has the id 259, .* up to 300"),
         ({"model": None}, r"no tokenizer.json of a byte-level BPE"),
@@ -197,7 +197,7 @@ def test_one_file_that_is_not_read(changes: dict, message: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"he": 255}, r"encoder.json: 'ÿ' and 'he' have the same id, 255|'ÿ'|'he'"),
+        ({"he": 255}, r"encoder.json: 'ÿ' and 'he' have the same id, 255"),
         ({"he": 1000}, r"encoder.json: no piece has the id 256, and ids go up to 1000"),
         ({"he": "256"}, r"encoder.json: the id of 'he' must be an integer from 0, got '256'"),
         ({"he": -1}, r"encoder.json: the id of 'he' must be an integer from 0, got -1"),
@@ -254,7 +254,7 @@ def test_a_file_too_large(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected encoder.json and vocab.bpe"):
+    with pytest.raises(FileNotFoundError, match=r"expected encoder\.json and vocab\.bpe"):
         ByteBPE.load(tmp_path)
     (tmp_path / "vocab.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match=r"merges.txt beside it is missing"):
@@ -272,7 +272,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         ([*PIECES, "he"], MERGES, r"`pieces` must differ, and 'he' stands there twice"),
         (PIECES[1:], MERGES, r"`pieces` must hold every byte; 0x00, 'Ā', is not"),
         (PIECES[:-1], MERGES, r"`pieces` must hold the end, '<\|endoftext\|>'"),
-        (PIECES, [("l", "l"), ("h", "o")], r"merge 2, 'h' and 'o': 'ho' is not in the vocabulary"),
+        (PIECES, [("l", "l"), ("h", "o")], r"merge 2, 'h' and 'o': 'ho' is not in the pieces"),
     ],
 )
 def test_wrong_arguments(pieces: list[str], merges: list, message: str) -> None:
