@@ -37,13 +37,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The example of an extra is skipped where the extra is absent.
     """
-    without_slic = importlib.util.find_spec("skimage") is None
+    extras = {
+        "kblocks.data.superpixels.superpixels": ("skimage", "scikit-image, the extra `images`"),
+        "kblocks.text.byte_bpe.ByteBPE": ("tokenizers", "tokenizers, the extra `pretrained`"),
+    }
+    absent = {
+        example: f"needs {extra}"
+        for example, (module, extra) in extras.items()
+        if importlib.util.find_spec(module) is None
+    }
     for item in items:
         code = getattr(getattr(item, "function", None), "__code__", None)
         if code is not None and "check_layer" in code.co_names:
             item.add_marker("contract")
-        if without_slic and item.name == "kblocks.data.superpixels.superpixels":
-            item.add_marker(pytest.mark.skip(reason="needs scikit-image, the extra `images`"))
+        if item.name in absent:
+            item.add_marker(pytest.mark.skip(reason=absent[item.name]))
     if not config.option.markexpr:
         unasked = [item for item in items if item.get_closest_marker("parity")]
         config.hook.pytest_deselected(items=unasked)

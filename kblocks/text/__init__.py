@@ -1,10 +1,11 @@
-"""Vocabularies: subwords by a tokenizer that runs in the TensorFlow graph, and whole words.
+"""Vocabularies: subwords, of one's own, BERT's and GPT-2's, and whole words.
 
 The endings of words go with the latter, beside them or in their place; a vocabulary of brackets is
 for trees as sequences.
 """
 
 from kblocks.text.brackets import BracketVocabulary
+from kblocks.text.byte_bpe import ByteBPE, byte_alphabet
 from kblocks.text.endings import word_endings
 from kblocks.text.pack import pack_segments
 from kblocks.text.subword import SubwordVocabulary
@@ -14,10 +15,12 @@ from kblocks.text.words_or_endings import WordsOrEndings
 
 __all__ = [
     "BracketVocabulary",
+    "ByteBPE",
     "SubwordVocabulary",
     "WordPieceVocabulary",
     "WordVocabulary",
     "WordsOrEndings",
+    "byte_alphabet",
     "pack_segments",
     "word_endings",
 ]
