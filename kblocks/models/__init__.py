@@ -1,5 +1,6 @@
 """Models built of the blocks."""
 
+from kblocks.models.language import GPT, GPT2
 from kblocks.models.parsing import TransformerParser
 from kblocks.models.sequence import SequenceClassifier, SequenceGenerator, SequenceTagger
 from kblocks.models.translation import BahdanauTranslator, LuongTranslator, TransformerTranslator
@@ -7,6 +8,8 @@ from kblocks.models.trees import TreeLSTMClassifier
 from kblocks.models.vision import GraphLSTMSegmenter, PixelRNN
 
 __all__ = [
+    "GPT",
+    "GPT2",
     "BahdanauTranslator",
     "GraphLSTMSegmenter",
     "LuongTranslator",
