@@ -27,6 +27,7 @@ from kblocks.data.segmentation import (
 from kblocks.data.substitute import Substitution
 from kblocks.data.superpixels import Cells, grid_cells, superpixel_graph, superpixels
 from kblocks.data.tagged_sentences import TaggedSentence, tagged_sentences, tagging_batches
+from kblocks.data.text_windows import all_windows, random_windows
 from kblocks.data.tree_batches import (
     TreeArrays,
     binary,
@@ -62,6 +63,7 @@ __all__ = [
     "Tree",
     "TreeArrays",
     "WordVectors",
+    "all_windows",
     "binarise",
     "binary",
     "bracket_string",
@@ -80,6 +82,7 @@ __all__ = [
     "pathfinder",
     "postorder",
     "prepare_scenes",
+    "random_windows",
     "read_camvid",
     "read_constituency",
     "read_fashion_mnist",

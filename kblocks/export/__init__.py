@@ -4,6 +4,7 @@ from kblocks.export.image_segmenter import ImageSegmenter
 from kblocks.export.save import save
 from kblocks.export.servable import Request, Servable
 from kblocks.export.servable_model import ServableModel
+from kblocks.export.text_generator import TextGenerator
 from kblocks.export.text_parser import TextParser
 from kblocks.export.text_tagger import TextTagger
 from kblocks.export.text_translator import TextTranslator
@@ -14,6 +15,7 @@ __all__ = [
     "Request",
     "Servable",
     "ServableModel",
+    "TextGenerator",
     "TextParser",
     "TextTagger",
     "TextTranslator",

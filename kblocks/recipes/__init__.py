@@ -1,5 +1,6 @@
 """Recipes: one file per job, from the raw data to the model, its figures and its pictures."""
 
+from kblocks.recipes.characters import Characters
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
 from kblocks.recipes.parsing import Parsing
@@ -15,6 +16,7 @@ from kblocks.recipes.translation import Translation
 __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 
 _ALL: tuple[Recipe, ...] = (
+    Characters(),
     Images(),
     ListOps(),
     Parsing(),

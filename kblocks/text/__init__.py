@@ -1,10 +1,11 @@
-"""Vocabularies: subwords by a tokenizer that runs in the TensorFlow graph, and whole words.
+"""Vocabularies: subwords and characters, both in the TensorFlow graph, and whole words.
 
 The endings of words go with the latter, beside them or in their place; a vocabulary of brackets is
 for trees as sequences.
 """
 
 from kblocks.text.brackets import BracketVocabulary
+from kblocks.text.characters import CharacterVocabulary
 from kblocks.text.endings import word_endings
 from kblocks.text.subword import SubwordVocabulary
 from kblocks.text.words import WordVocabulary
@@ -12,6 +13,7 @@ from kblocks.text.words_or_endings import WordsOrEndings
 
 __all__ = [
     "BracketVocabulary",
+    "CharacterVocabulary",
     "SubwordVocabulary",
     "WordVocabulary",
     "WordsOrEndings",
