@@ -1,6 +1,6 @@
 """Models built of the blocks."""
 
-from kblocks.models.language import GPT, GPT2
+from kblocks.models.language import GPT, GPT2, GPTClassifier
 from kblocks.models.parsing import TransformerParser
 from kblocks.models.sequence import SequenceClassifier, SequenceGenerator, SequenceTagger
 from kblocks.models.translation import BahdanauTranslator, LuongTranslator, TransformerTranslator
@@ -11,6 +11,7 @@ __all__ = [
     "GPT",
     "GPT2",
     "BahdanauTranslator",
+    "GPTClassifier",
     "GraphLSTMSegmenter",
     "LuongTranslator",
     "PixelRNN",

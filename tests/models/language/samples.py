@@ -20,10 +20,18 @@ PADDED = np.array([[4, 0, 6, 3], [7, -1, -1, -1], [1, 2, -1, -1]], "int32")
 
 
 def made(model_class: type[keras.Model], **changes: Any) -> Any:
-    """Built, with weights so large that what is said depends on all that was said before."""
+    """Built, with weights so large that what is said depends on all that was said before.
+
+    All tokens' embeddings are equally long: of the longest alone would be spoken otherwise.
+    """
     model = model_class(**{**TINY, **changes})
     model.build()
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
-        variable.assign(rng.normal(size=variable.shape, scale=0.6).astype("float32"))
+        value = rng.normal(
+            size=variable.shape, scale=0.1 if variable.path.endswith("beta") else 0.6
+        )
+        if variable is model.token_embedding.embeddings:
+            value /= np.linalg.norm(value, axis=1, keepdims=True)
+        variable.assign((value + (variable.path.endswith("gamma"))).astype("float32"))
     return model
