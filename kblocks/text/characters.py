@@ -61,10 +61,10 @@ class CharacterVocabulary:
         Raises:
             ValueError: A character of it is not in the vocabulary.
         """
-        codes = np.frombuffer(text.encode("utf-32-le"), "<i4")
+        codes = np.array([ord(character) for character in text], "int32")
         places = np.minimum(np.searchsorted(self._codes, codes), self.size - 1)
         if (self._codes[places] != codes).any():
-            strange = sorted({chr(code) for code in codes} - {*self.characters})
+            strange = sorted({*text} - {*self.characters})
             raise ValueError(f"`text` must be of the vocabulary's characters, got {strange}.")
         return places.astype("int32")
 

@@ -28,10 +28,10 @@ def made(model_class: type[keras.Model], **changes: Any) -> Any:
     model.build()
     rng = np.random.default_rng(3)
     for variable in model.trainable_variables:
-        value = rng.normal(
-            size=variable.shape, scale=0.1 if variable.path.endswith("beta") else 0.6
-        )
+        name = variable.path.rsplit("/", 1)[-1]
+        mean, deviation = {"gamma": (1.0, 0.6), "beta": (0.0, 0.1)}.get(name, (0.0, 0.6))
+        value = rng.normal(mean, deviation, variable.shape)
         if variable is model.token_embedding.embeddings:
             value /= np.linalg.norm(value, axis=1, keepdims=True)
-        variable.assign((value + (variable.path.endswith("gamma"))).astype("float32"))
+        variable.assign(value.astype("float32"))
     return model

@@ -54,8 +54,7 @@ def test_the_beams_scores_are_those_of_a_call(model_class: type) -> None:
         text = np.concatenate([prompt[0], said])[None]
         log_p = numpy(ops.log_softmax(model(text[:, :-1])))[0, 2:]
         np.testing.assert_allclose(log_p[np.arange(4), said].sum(), score, rtol=1e-4)
-    _, best, _ = model.generate(prompt, max_length=4)
-    assert numpy(scores)[0, 0] >= numpy(best)[0, 0] - 1e-5
+    assert (np.diff(numpy(scores)[0]) <= 0).all()
 
 
 def test_samples_follow_the_seed_and_the_temperature() -> None:

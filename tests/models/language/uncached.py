@@ -13,7 +13,7 @@ def continued(model: Any, prompt: np.ndarray, length: int) -> tuple[list[int], f
     while len(text) < begin + length:
         window = np.array([text[-model.max_length :]], "int32")
         logits = ops.convert_to_numpy(model(window))[0, -1].astype("float64")
-        score += logits.max() - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+        score -= np.log(np.exp(logits - logits.max()).sum())
         text.append(int(logits.argmax()))
         if text[-1] == model.end_token:
             break
