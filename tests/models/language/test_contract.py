@@ -21,7 +21,7 @@ LEFT_PADDED = np.array([[-1, 0, 6, 3, 8], [7, 1, 2, 5, 7]], "int32")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "reference"), [(GPT, gpt), (GPT2, gpt2)])
+@pytest.mark.parametrize(("model", "reference"), [(GPT, gpt), (GPT2, gpt2)], ids=["gpt", "gpt2"])
 def test_gpt(model: type, reference: Callable) -> None:
     check_layer(
         model,
