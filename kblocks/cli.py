@@ -23,7 +23,7 @@ from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.settings import SettingsError, parse_settings
 
 _BATCH = 32  # texts that are answered at once
-_ANSWERS = ("translation", "tree")  # outputs that are one text for each text
+_ANSWERS = ("translation", "tree", "continuation")  # outputs that are one text for each text
 
 app = typer.Typer(
     add_completion=False,
@@ -184,7 +184,7 @@ def predict(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Translate or parse a sentence, label a tree, tag words, or segment a photo."""
+    """Translate, parse or go on with a text, label a tree, tag words, or segment a photo."""
     from kblocks.data import read_lines
     from kblocks.export.served import Served
 

@@ -78,6 +78,20 @@ def parsing(results: Sequence[Result]) -> str:
     return markdown(header, rows)
 
 
+def language(results: Sequence[Result]) -> str:
+    """The language models: nats of a token that they are to foretell."""
+    rows = [
+        [
+            name,
+            _data(seeds[0]),
+            _mean(seeds, lambda run: run["metrics"]["val_nats"], digits=3),
+            *_cost(seeds),
+        ]
+        for name, seeds in _runs(results, lambda run: run.get("recipe") == "characters")
+    ]
+    return markdown(["run", "data", "nats a character, validation", *_COST], rows)
+
+
 _MEASURES: dict[str, tuple[str, str, float]] = {  # of each recipe: what, its name, in which unit
     "sentiment": ("roots right, dev, %", "val_root_accuracy", 100),
     "tagging": ("words right, dev, %", "val_accuracy", 100),
@@ -153,6 +167,7 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digit
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
     "decoding": decoding,
     "graph_lstm": graph_lstm,
+    "language": language,
     "listops": listops,
     "lstm": lstm,
     "lstm_2d": lstm_2d,

@@ -29,6 +29,7 @@ from kblocks.data.substitute import Substitution
 from kblocks.data.superpixels import Cells, grid_cells, superpixel_graph, superpixels
 from kblocks.data.tagged_sentences import TaggedSentence, tagged_sentences, tagging_batches
 from kblocks.data.text_batches import text_batches
+from kblocks.data.text_windows import all_windows, random_windows
 from kblocks.data.tree_batches import (
     TreeArrays,
     binary,
@@ -65,6 +66,7 @@ __all__ = [
     "Tree",
     "TreeArrays",
     "WordVectors",
+    "all_windows",
     "binarise",
     "binary",
     "bracket_string",
@@ -83,6 +85,7 @@ __all__ = [
     "pathfinder",
     "postorder",
     "prepare_scenes",
+    "random_windows",
     "read_camvid",
     "read_constituency",
     "read_fashion_mnist",

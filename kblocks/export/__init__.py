@@ -6,6 +6,7 @@ from kblocks.export.servable import Request, Servable
 from kblocks.export.servable_model import ServableModel
 from kblocks.export.text_classifier import TextClassifier
 from kblocks.export.text_embedder import TextEmbedder
+from kblocks.export.text_generator import TextGenerator
 from kblocks.export.text_parser import TextParser
 from kblocks.export.text_tagger import TextTagger
 from kblocks.export.text_translator import TextTranslator
@@ -18,6 +19,7 @@ __all__ = [
     "ServableModel",
     "TextClassifier",
     "TextEmbedder",
+    "TextGenerator",
     "TextParser",
     "TextTagger",
     "TextTranslator",

@@ -1,12 +1,15 @@
 """Models built of the blocks."""
 
 from kblocks.models.language import (
+    GPT,
+    GPT2,
     BertClassifier,
     BertEncoder,
     BertPretrainer,
     BertSentenceEncoder,
     BertSpanClassifier,
     BertTagger,
+    GPTClassifier,
 )
 from kblocks.models.parsing import TransformerParser
 from kblocks.models.sequence import SequenceClassifier, SequenceGenerator, SequenceTagger
@@ -15,6 +18,8 @@ from kblocks.models.trees import TreeLSTMClassifier
 from kblocks.models.vision import GraphLSTMSegmenter, PixelRNN
 
 __all__ = [
+    "GPT",
+    "GPT2",
     "BahdanauTranslator",
     "BertClassifier",
     "BertEncoder",
@@ -22,6 +27,7 @@ __all__ = [
     "BertSentenceEncoder",
     "BertSpanClassifier",
     "BertTagger",
+    "GPTClassifier",
     "GraphLSTMSegmenter",
     "LuongTranslator",
     "PixelRNN",

@@ -1,5 +1,6 @@
 """Recipes: one file per job, from the raw data to the model, its figures and its pictures."""
 
+from kblocks.recipes.characters import Characters
 from kblocks.recipes.glue import Glue
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
@@ -17,6 +18,7 @@ __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 
 _ALL: tuple[Recipe, ...] = (
     Glue(),
+    Characters(),
     Images(),
     ListOps(),
     Parsing(),

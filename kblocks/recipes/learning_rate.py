@@ -4,9 +4,9 @@ import keras
 
 
 def rise_and_fall(
-    height: float, steps: int, warm_up: int | None = None
+    height: float, steps: int, warm_up: int | None = None, end: float = 0.0
 ) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Up to `height` in `warm_up` of the steps, then along a cosine to zero.
+    """Up to `height` in `warm_up` of the steps, then along a cosine to a share `end` of it.
 
     Without `warm_up` it is a tenth of the steps, at most 500.
     """
@@ -17,4 +17,5 @@ def rise_and_fall(
         decay_steps=max(1, steps - warm_up),
         warmup_target=height,
         warmup_steps=warm_up,
+        alpha=end,
     )

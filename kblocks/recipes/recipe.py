@@ -51,6 +51,7 @@ class Recipe:
         metric      the value of an epoch, the higher the better, that says which is best
         examples    what the data are called in a message: "pairs", "trees"
         part_files  the files of a run that `save_parts` writes
+        not_decayed words in the names of weights that weight decay leaves alone
 
     The parts are what the model must know of the data, such as vocabularies, classes or a shape.
     They are learnt when a run begins and kept in it, so that the model is made again without data.
@@ -63,6 +64,7 @@ class Recipe:
     metric: ClassVar[str]
     examples: ClassVar[str]
     part_files: ClassVar[tuple[str, ...]] = ()
+    not_decayed: ClassVar[tuple[str, ...]] = ()
 
     # A subclass gives these.
 
@@ -186,6 +188,7 @@ class Recipe:
         optimizer = keras.optimizers.Adam(**options)
         if config.weight_decay:
             optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **options)
+            optimizer.exclude_from_weight_decay(var_names=[*self.not_decayed])
         model.compile(
             GlobalNormClipping(optimizer, config.clip_norm),
             **self.objective(config, parts),

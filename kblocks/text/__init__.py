@@ -1,4 +1,5 @@
 """Vocabularies: subwords, of one's own, BERT's and GPT-2's, and whole words.
+"""Vocabularies: subwords and characters, both in the TensorFlow graph, and whole words.
 
 The endings of words go with the latter, beside them or in their place; a vocabulary of brackets is
 for trees as sequences.
@@ -6,6 +7,7 @@ for trees as sequences.
 
 from kblocks.text.brackets import BracketVocabulary
 from kblocks.text.byte_bpe import ByteBPE, byte_alphabet
+from kblocks.text.characters import CharacterVocabulary
 from kblocks.text.endings import word_endings
 from kblocks.text.pack import pack_segments
 from kblocks.text.subword import SubwordVocabulary
@@ -16,6 +18,7 @@ from kblocks.text.words_or_endings import WordsOrEndings
 __all__ = [
     "BracketVocabulary",
     "ByteBPE",
+    "CharacterVocabulary",
     "SubwordVocabulary",
     "WordPieceVocabulary",
     "WordVocabulary",

@@ -4,6 +4,7 @@ from kblocks.training.global_norm_clipping import GlobalNormClipping
 from kblocks.training.gradients_through_time import gradient_norms
 from kblocks.training.labelled_accuracy import LabelledAccuracy
 from kblocks.training.labelled_crossentropy import LabelledCrossentropy
+from kblocks.training.labelled_log_likelihood import LabelledLogLikelihood
 from kblocks.training.linear_schedule import LinearSchedule
 from kblocks.training.masked_crossentropy import MaskedCrossentropy
 from kblocks.training.masked_metrics import MaskedAccuracy, TokenLoss
@@ -14,6 +15,7 @@ __all__ = [
     "GlobalNormClipping",
     "LabelledAccuracy",
     "LabelledCrossentropy",
+    "LabelledLogLikelihood",
     "LinearSchedule",
     "MaskedAccuracy",
     "MaskedCrossentropy",

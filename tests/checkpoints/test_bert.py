@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 from kblocks.models import BertEncoder
-from tests.models.language.samples import encoder, texts
+from tests.models.language.bert_samples import encoder, texts
 
 safetensors = pytest.importorskip("safetensors.numpy")
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from kblocks.models import BertEncoder
-from tests.models.language.samples import texts
+from tests.models.language.bert_samples import texts
 from tests.reference import bert as reference
 
 WIDTH, INNER = 6, 5  # of the states, and within the feed-forward networks

@@ -14,7 +14,7 @@ from kblocks.models import (
     BertTagger,
 )
 from tests.contract import NUMBERS_ONLY, check_layer
-from tests.models.language.samples import ENCODER, encoder, texts
+from tests.models.language.bert_samples import ENCODER, encoder, texts
 from tests.reference import bert as reference
 
 NOT_OF_MODELS = {
