@@ -17,8 +17,8 @@ from kblocks.recipes.translation import Translation
 __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 
 _ALL: tuple[Recipe, ...] = (
-    Glue(),
     Characters(),
+    Glue(),
     Images(),
     ListOps(),
     Parsing(),

@@ -1,5 +1,4 @@
-"""Vocabularies: subwords, of one's own, BERT's and GPT-2's, and whole words.
-"""Vocabularies: subwords and characters, both in the TensorFlow graph, and whole words.
+"""Vocabularies: subwords of one's own, BERT's and GPT-2's, characters, and whole words.
 
 The endings of words go with the latter, beside them or in their place; a vocabulary of brackets is
 for trees as sequences.
