@@ -55,7 +55,7 @@ full: $(VENV)/.dev  ## What `make test` leaves out: each tutorial in full, 10 mi
 	@$(PYTEST) -m full
 
 parity: $(VENV)/.parity  ## JAX, PyTorch and the peers give the same, under 10 minutes
-	@$(PYTEST) -m parity
+	@$(PYTEST) -m "parity and not full"
 
 bench: $(VENV)/.parity  ## kblocks against its peers, side by side
 	@$(BIN)/python -m benchmarks

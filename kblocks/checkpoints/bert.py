@@ -26,10 +26,8 @@ ARGUMENTS = {  # of config.json and of BertEncoder
 }
 
 LEFT_OVER = (  # heads of other models, and what older ones saved beside the weights
-    "cls.",
-    "classifier.",
-    "qa_outputs.",
-    "embeddings.position_ids",
+    r"(cls|classifier|qa_outputs)\..*",
+    r"embeddings\.position_ids",
 )
 
 

@@ -1,11 +1,11 @@
 """What is to be known of a kind of checkpoint, and which kind each model has."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from kblocks.checkpoints import bert
+from kblocks.checkpoints import bert, gpt2
 from kblocks.checkpoints.layouts import Entry
-from kblocks.models import BertEncoder
+from kblocks.models import GPT2, BertEncoder
 
 
 class Form(NamedTuple):
@@ -17,7 +17,9 @@ class Form(NamedTuple):
     arguments: Callable[[dict[str, Any]], dict[str, Any]]  # from config.json to the constructor's
     config: Callable[[Any], dict[str, Any]]  # from a model to config.json
     entries: Callable[[Any], Iterator[Entry]]  # of a built model
-    ignored: tuple[str, ...]  # beginnings of names that may be left over
+    ignored: tuple[str, ...]  # patterns of names that may be left over
+    divided: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda arrays: arrays
+    joined: Callable[[dict[str, Any]], dict[str, Any]] = lambda arrays: arrays
 
 
 FORMS: dict[type, Form] = {
@@ -29,6 +31,17 @@ FORMS: dict[type, Form] = {
         bert.encoder_config,
         bert.encoder_entries,
         bert.LEFT_OVER,
+    ),
+    GPT2: Form(
+        "gpt2",
+        "GPT2LMHeadModel",
+        "transformer.",
+        gpt2.arguments,
+        gpt2.config,
+        gpt2.entries,
+        gpt2.LEFT_OVER,
+        gpt2.Divided,
+        gpt2.joined,
     ),
 }
 

@@ -20,7 +20,7 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
     """The model of a checkpoint, its weights read; see `Model.from_pretrained`.
 
     Args:
-        model_class: `BertEncoder`.
+        model_class: `BertEncoder` or `GPT2`.
         source: A directory with `config.json` and safetensors, or Google's of a BERT with
             `bert_config.json` and a TensorFlow checkpoint, or the name of one on Hugging Face's
             hub ("organisation/name"), which is downloaded by `huggingface_hub`.
@@ -43,7 +43,7 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
     model = model_class(**{**form.arguments(config), **changes})
     model.build()
     found = GoogleBert(directory) if of_google else _Renamed(TensorFiles(directory), form.prefix)
-    assign(list(form.entries(model)), found, str(directory), form.ignored)
+    assign(list(form.entries(model)), form.divided(found), str(directory), form.ignored)
     return model
 
 

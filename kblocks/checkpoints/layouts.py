@@ -9,6 +9,7 @@ size n, d = h n:
     (in, out)    dense       (out, in)                      (in, out)
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -69,14 +70,15 @@ def assign(
         entries: Of the model.
         found: From name to array, each read when asked for.
         where: The checkpoint's name, for the message.
-        ignored: Beginnings of names that may be left over.
+        ignored: Patterns of names that may be left over.
 
     Raises:
         ValueError: Something is missing, left over or of another shape; all of it is listed.
     """
     names = {entry.name for entry in entries}
     missing = [entry.name for entry in entries if entry.name not in found]
-    extra = [name for name in found if name not in names and not name.startswith(ignored)]
+    known = [re.compile(pattern) for pattern in ignored]
+    extra = [n for n in found if n not in names and not any(k.fullmatch(n) for k in known)]
     values, shapes = [], []
     for entry in entries:
         if entry.name in found:

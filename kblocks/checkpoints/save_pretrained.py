@@ -34,7 +34,7 @@ def save_pretrained(model: Any, directory: str | Path) -> None:
         text = json.dumps(config, indent=2) + "\n"
         (beside / "config.json").write_text(text, encoding="utf-8")
         arrays = {entry.name: entry.write() for entry in form.entries(model)}
-        save_file(arrays, beside / WHOLE, metadata={"format": "pt"})
+        save_file(form.joined(arrays), beside / WHOLE, metadata={"format": "pt"})
         beside.chmod(0o755)
         os.rename(beside, directory)
     except BaseException:

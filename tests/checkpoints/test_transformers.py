@@ -1,4 +1,4 @@
-"""BERT beside the `transformers` package: the same weights, the same states at every layer."""
+"""BERT and GPT-2 beside the `transformers` package: the same weights, the same states."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kblocks.models import BertEncoder
+from kblocks.models import GPT2, BertEncoder
 
 pytestmark = pytest.mark.parity
 torch = pytest.importorskip("torch")
@@ -59,3 +59,36 @@ def test_there_and_back(size: str, tmp_path: Path) -> None:
     check(theirs, ours)
     ours.save_pretrained(tmp_path / "ours")
     check(transformers.BertModel.from_pretrained(tmp_path / "ours").eval(), ours)
+
+
+def check_gpt2(theirs: "transformers.GPT2LMHeadModel", ours: GPT2) -> None:
+    tokens = np.random.default_rng(0).integers(0, 1000, (2, 20))
+    with torch.no_grad():
+        expected = theirs(torch.tensor(tokens), output_hidden_states=True)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours(tokens)), expected.logits.numpy(), atol=1e-4
+    )
+    states = ops.convert_to_numpy(ours.hidden_states(tokens))
+    expected_states = torch.stack(expected.hidden_states, dim=1).numpy()
+    np.testing.assert_allclose(states, expected_states, atol=1e-4)
+
+
+SHAPES_OF_GPT2 = {
+    "tiny": {"vocab_size": 1000, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 32},
+    "124 M": {},
+}
+
+
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(s, marks=[pytest.mark.full] if s == "124 M" else []) for s in SHAPES_OF_GPT2],
+)
+def test_gpt2_there_and_back(size: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(**SHAPES_OF_GPT2[size])
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = GPT2.from_pretrained(tmp_path / "theirs")
+    check_gpt2(theirs, ours)
+    ours.save_pretrained(tmp_path / "ours")
+    check_gpt2(transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "ours").eval(), ours)

@@ -16,6 +16,7 @@ from kblocks.backend import known_values
 from kblocks.decoding import Decodable, Decoded, beam_search, greedy, sample
 from kblocks.layers import LayerNormalization, LearnedPositionEmbedding, TransformerEncoderLayer
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.models.language.pretrained import Pretrained
 from kblocks.models.sequence.sequence_reader import checked_ids
 from kblocks.tokens import SpecialTokens
 
@@ -25,7 +26,7 @@ Tensor = Any
 NOTHING = -1  # these vocabularies use every id from 0 on, so that no token stands for padding
 
 
-class LanguageModel(keras.Model, Decodable):
+class LanguageModel(keras.Model, Decodable, Pretrained):
     """The base of the decoder-only Transformers; a subclass says what its layers are like.
 
     Args:
