@@ -74,7 +74,10 @@ def check_gpt2(theirs: "transformers.GPT2LMHeadModel", ours: GPT2) -> None:
 
 
 SHAPES_OF_GPT2 = {
-    "tiny": {"vocab_size": 1000, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 32},
+    "tiny": {
+        **{"vocab_size": 1000, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 32},
+        **{"bos_token_id": 999, "eos_token_id": 999},
+    },
     "124 M": {},
 }
 
