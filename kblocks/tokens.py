@@ -10,6 +10,8 @@ UNKNOWN = 1
 START = 2
 END = 3
 
+NOTHING = -1  # padding in vocabularies that use every id from 0 on
+
 
 class SpecialTokens(NamedTuple):
     """What a decoder must know of a vocabulary.

@@ -4,8 +4,14 @@ Only safe formats: JSON and safetensors, never a pickle. Files are taken as untr
 and shapes are checked, and what is missing, left over or of another shape is listed.
 """
 
-from kblocks.checkpoints.from_pretrained import from_pretrained
+from kblocks.checkpoints.from_pretrained import from_pretrained, load_weights, read_arguments
 from kblocks.checkpoints.load_vocabulary import load_vocabulary
 from kblocks.checkpoints.save_pretrained import save_pretrained
 
-__all__ = ["from_pretrained", "load_vocabulary", "save_pretrained"]
+__all__ = [
+    "from_pretrained",
+    "load_vocabulary",
+    "load_weights",
+    "read_arguments",
+    "save_pretrained",
+]

@@ -31,7 +31,7 @@ LEFT_OVER = (  # heads of other models, and what older ones saved beside the wei
 )
 
 
-def encoder_arguments(config: dict[str, Any]) -> dict[str, Any]:
+def arguments(config: dict[str, Any]) -> dict[str, Any]:
     """The constructor's arguments for a `config.json`.
 
     Raises:
@@ -48,12 +48,12 @@ def encoder_arguments(config: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"config.json has hidden_act={activation!r}, must be one of {tuple(ACTIVATIONS)}."
         )
-    arguments = {ours: config[theirs] for theirs, ours in ARGUMENTS.items() if theirs in config}
-    arguments |= {"activation": ACTIVATIONS[activation], "padding": config.get("pad_token_id") or 0}
-    return arguments
+    found = {ours: config[theirs] for theirs, ours in ARGUMENTS.items() if theirs in config}
+    found |= {"activation": ACTIVATIONS[activation], "padding": config.get("pad_token_id") or 0}
+    return found
 
 
-def encoder_config(encoder: Any) -> dict[str, Any]:
+def config(encoder: Any) -> dict[str, Any]:
     """The `config.json` of an encoder."""
     ours = encoder.get_config()
     activation = next(theirs for theirs, name in ACTIVATIONS.items() if name == ours["activation"])
@@ -67,7 +67,7 @@ def encoder_config(encoder: Any) -> dict[str, Any]:
     }
 
 
-def encoder_entries(encoder: Any) -> Iterator[Entry]:
+def entries(encoder: Any) -> Iterator[Entry]:
     """The weights of a built `BertEncoder`."""
 
     def dense(name: str, kernel: Any, bias: Any) -> Iterator[Entry]:

@@ -27,9 +27,9 @@ FORMS: dict[type, Form] = {
         "bert",
         "BertModel",
         "bert.",
-        bert.encoder_arguments,
-        bert.encoder_config,
-        bert.encoder_entries,
+        bert.arguments,
+        bert.config,
+        bert.entries,
         bert.LEFT_OVER,
     ),
     GPT2: Form(

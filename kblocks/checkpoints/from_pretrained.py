@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kblocks.checkpoints.form import form_of
+from kblocks.checkpoints.form import Form, form_of
 from kblocks.checkpoints.google_bert import CONFIG, GoogleBert
 from kblocks.checkpoints.layouts import assign
 from kblocks.checkpoints.tensor_files import TensorFiles, read_json
@@ -31,20 +31,35 @@ def from_pretrained(model_class: type, source: str | Path, **changes: Any) -> An
         FileNotFoundError: The directory or a file in it is missing.
         ImportError: A package is missing that this needs.
     """
-    form = form_of(model_class)
-    directory = find(source)
-    of_google = (directory / CONFIG).is_file() and form.model_type == "bert"
-    config = read_config(directory / (CONFIG if of_google else "config.json"))
+    model = model_class(**{**read_arguments(model_class, source), **changes})
+    model.build()
+    load_weights(model, source)
+    return model
+
+
+def read_arguments(model_class: type, source: str | Path) -> dict[str, Any]:
+    """The constructor's arguments of a checkpoint's model; no weights are read."""
+    form, directory = form_of(model_class), find(source)
+    google = _is_google(directory, form)
+    config = read_config(directory / (CONFIG if google else "config.json"))
     if config.get("model_type", form.model_type) != form.model_type:
         raise ValueError(
             f"{directory} holds a {config['model_type']!r}, {model_class.__name__} reads "
             f"{form.model_type!r}."
         )
-    model = model_class(**{**form.arguments(config), **changes})
-    model.build()
-    found = GoogleBert(directory) if of_google else _Renamed(TensorFiles(directory), form.prefix)
+    return form.arguments(config)
+
+
+def load_weights(model: Any, source: str | Path) -> None:
+    """Give a built model of the checkpoint's shape its weights, all of them or none."""
+    form, directory = form_of(type(model)), find(source)
+    google = _is_google(directory, form)
+    found = GoogleBert(directory) if google else _Renamed(TensorFiles(directory), form.prefix)
     assign(list(form.entries(model)), form.divided(found), str(directory), form.ignored)
-    return model
+
+
+def _is_google(directory: Path, form: Form) -> bool:
+    return form.model_type == "bert" and (directory / CONFIG).is_file()
 
 
 def find(source: str | Path) -> Path:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 
 
@@ -52,8 +53,6 @@ class Entry(NamedTuple):
 
     def write(self) -> np.ndarray:
         """The checkpoint's array."""
-        import keras
-
         value = keras.ops.convert_to_numpy(self.variable)
         shape = self.shape
         if self.is_matrix and self.outputs_first:

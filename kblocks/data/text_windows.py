@@ -5,9 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from kblocks import tokens
 from kblocks.data.pipelines import Batches, prefetched
-
-PADDING = -1
 
 
 def random_windows(
@@ -69,7 +68,7 @@ def all_windows(ids: np.ndarray, context: int, batch_size: int) -> Batches:
     windows = math.ceil((len(ids) - 1) / context)
 
     def divided(part: np.ndarray) -> np.ndarray:
-        padded = np.full(windows * context, PADDING, "int32")
+        padded = np.full(windows * context, tokens.NOTHING, "int32")
         padded[: len(part)] = part
         return padded.reshape(windows, context)
 

@@ -5,9 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kblocks import tokens
 from kblocks.decoding import sample
 from kblocks.export.servable import Request
-from kblocks.models.language import NOTHING, LanguageModel, SlidingWindow
+from kblocks.models.language import LanguageModel, SlidingWindow
 from kblocks.text import CharacterVocabulary
 
 
@@ -68,7 +69,7 @@ class TextGenerator(tf.Module):
         prompt = tf.concat([begin, prompt], axis=1)[:, -self.model.max_length :]
         decoded = sample(
             SlidingWindow(self.model),
-            prompt.to_tensor(NOTHING),
+            prompt.to_tensor(tokens.NOTHING),
             self.length,
             self.temperature,
             self.top_k,

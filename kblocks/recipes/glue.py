@@ -22,7 +22,7 @@ from kblocks.export import TextClassifier
 from kblocks.metrics import glue_scores
 from kblocks.models import BertClassifier, BertEncoder
 from kblocks.recipes.recipe import Recipe, TrainingConfig
-from kblocks.recipes.run import RunDirectory
+from kblocks.recipes.run import Keep, RunDirectory
 from kblocks.text import WordPieceVocabulary
 from kblocks.training import LinearSchedule
 
@@ -40,7 +40,7 @@ class GlueConfig(TrainingConfig):
     dropout: float = 0.1
     batch_size: int = 32
     epochs: int = 3
-    keep: Literal["best", "last"] = "last"
+    keep: Keep = "last"
     learning_rate: float = 5e-5
     warm_up: float = 0.1  # of all steps
     clip_norm: float = 1.0
@@ -85,7 +85,7 @@ class Glue(Recipe):
     def learn_parts(self, config: GlueConfig, splits: TextSplits) -> Parts:
         """Those of the checkpoint."""
         source = self._checkpoint(config)
-        arguments = BertEncoder.from_pretrained(source).get_config()
+        arguments = checkpoints.read_arguments(BertEncoder, source)
         return Parts(checkpoints.load_vocabulary(source), arguments)
 
     def save_parts(self, parts: Parts, run: RunDirectory) -> None:
@@ -125,8 +125,7 @@ class Glue(Recipe):
     def make_model(self, config: GlueConfig, parts: Parts) -> BertClassifier:
         """The encoder with a head, built."""
         own = {"dropout": config.dropout, "attention_dropout": config.dropout}
-        arguments = {name: v for name, v in parts.encoder.items() if name not in ("name", "dtype")}
-        encoder = BertEncoder(**{**arguments, **own, "trainable": True})
+        encoder = BertEncoder(**{**parts.encoder, **own})
         classes = max(1, len(TASKS[config.task].classes))
         model = BertClassifier(encoder, classes, config.dropout)
         model.build()
@@ -135,8 +134,7 @@ class Glue(Recipe):
     def begin(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> None:
         """The checkpoint's weights."""
         if not config.from_scratch:
-            read = BertEncoder.from_pretrained(self._checkpoint(config))
-            model.encoder.set_weights(read.get_weights())
+            checkpoints.load_weights(model.encoder, self._checkpoint(config))
 
     def _checkpoint(self, config: GlueConfig) -> str:
         if config.pretrained is None:

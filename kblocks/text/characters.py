@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-PADDING = -1
+from kblocks import tokens
 
 
 class CharacterVocabulary:
@@ -80,6 +80,6 @@ class CharacterVocabulary:
 
     def decode(self, ids: Any) -> tf.Tensor:
         """The strings (batch,) of ids (batch, characters), padded with -1 on the right."""
-        ids = tf.RaggedTensor.from_tensor(ids, padding=PADDING)
+        ids = tf.RaggedTensor.from_tensor(ids, padding=tokens.NOTHING)
         codes = ids.with_values(tf.gather(self._codes, ids.values))
         return tf.strings.unicode_encode(codes, "UTF-8")

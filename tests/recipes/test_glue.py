@@ -88,7 +88,7 @@ def test_pairs_with_a_number(checkpoint: Path, tmp_path: Path) -> None:
         from_scratch=True,
         dropout=0.0,
         batch_size=16,
-        epochs=6,
+        epochs=12,
         learning_rate=5e-3,
     )
     config.max_length = 24

@@ -9,14 +9,13 @@ from kblocks.models.language.bert_tagger import BertTagger
 from kblocks.models.language.gpt import GPT
 from kblocks.models.language.gpt2 import GPT2
 from kblocks.models.language.gpt_classifier import GPTClassifier
-from kblocks.models.language.language_model import NOTHING, LanguageModel
+from kblocks.models.language.language_model import LanguageModel
 from kblocks.models.language.sliding_window import SlidingWindow
 from kblocks.models.language.task_inputs import TaskInputs
 
 __all__ = [
     "GPT",
     "GPT2",
-    "NOTHING",
     "BertClassifier",
     "BertEncoder",
     "BertPretrainer",

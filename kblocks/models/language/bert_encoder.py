@@ -14,6 +14,7 @@ from keras import ops
 
 from kblocks.layers import LayerNormalization, LearnedPositionEmbedding, TransformerEncoderLayer
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.models.ids import checked_ids
 from kblocks.models.language.pretrained import Pretrained
 
 Tensor = Any
@@ -231,9 +232,7 @@ class BertEncoder(keras.Model, Pretrained):
             inputs = {"tokens": inputs}
         if "tokens" not in inputs:
             raise ValueError(f"`inputs` must have 'tokens', got {sorted(inputs)}.")
-        tokens = ops.convert_to_tensor(inputs["tokens"])
-        if len(tokens.shape) != 2:
-            raise ValueError(f"`tokens` must have shape (batch, time), got {tuple(tokens.shape)}.")
+        tokens = checked_ids("tokens", inputs["tokens"])
         if inputs.get("segments") is None:
             return tokens, ops.zeros_like(tokens)
         segments = ops.convert_to_tensor(inputs["segments"])

@@ -56,9 +56,3 @@ class BertModel(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects)
         return cls(**{**config, "encoder": encoder})
-
-
-def wide(logits: Tensor) -> Tensor:
-    """In float32, or wider."""
-    dtype = keras.backend.result_type(logits.dtype, "float32")
-    return keras.ops.cast(logits, dtype)

@@ -15,7 +15,8 @@ from keras import ops
 from kblocks.layers import LayerNormalization
 from kblocks.layers.transformer.activations import get_activation
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel, wide
+from kblocks.models.language.bert_model import BertModel
+from kblocks.models.wide import wide
 
 Tensor = Any
 

@@ -11,7 +11,8 @@ import keras
 from keras import ops
 
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel, wide
+from kblocks.models.language.bert_model import BertModel
+from kblocks.models.wide import wide
 
 Tensor = Any
 

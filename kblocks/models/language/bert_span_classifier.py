@@ -9,8 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from kblocks.backend import argmax
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel, wide
+from kblocks.models.language.bert_model import BertModel
+from kblocks.models.wide import wide
 
 Tensor = Any
 
@@ -85,7 +87,7 @@ class BertSpanClassifier(BertModel):
         both = ops.logical_and(ops.expand_dims(inside, 2), ops.expand_dims(inside, 1))
         sums = ops.where(ops.logical_and(both, allowed), sums, -1e30)
         flat = ops.reshape(sums, (-1, time * time))
-        best = ops.argmax(flat, axis=-1)
+        best = argmax(flat)
         score = ops.max(flat, axis=-1) - logits["start"][:, 0] - logits["end"][:, 0]
         span = ops.stack([best // time, best % time], axis=-1)
         return ops.concatenate([ops.cast(span, score.dtype), score[:, None]], axis=-1)

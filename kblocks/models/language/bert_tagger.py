@@ -9,7 +9,8 @@ import keras
 
 from kblocks.layers.attention.checks import check_positive
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel, wide
+from kblocks.models.language.bert_model import BertModel
+from kblocks.models.wide import wide
 
 Tensor = Any
 

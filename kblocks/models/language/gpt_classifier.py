@@ -15,6 +15,7 @@ from keras import ops
 from kblocks.backend import softmax_crossentropy
 from kblocks.layers.attention.checks import check_fraction, check_positive
 from kblocks.models.language.language_model import LanguageModel, count_tokens, take_positions
+from kblocks.models.wide import wide
 
 Tensor = Any
 
@@ -107,7 +108,7 @@ class GPTClassifier(keras.Model):
             h = ops.sum(h, axis=1) if self.num_classes else h
         logits = self.head(self.drop(h, training=training))
         logits = logits if self.num_classes else ops.squeeze(logits, -1)
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def _language_loss(self, h: Tensor, rows: Tensor) -> Tensor:
         """L_1: the cross-entropy of a token, the mean over each row and over the rows."""

@@ -16,14 +16,13 @@ from kblocks.backend import known_values
 from kblocks.decoding import Decodable, Decoded, beam_search, greedy, sample
 from kblocks.layers import LayerNormalization, LearnedPositionEmbedding, TransformerEncoderLayer
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.models.ids import checked_ids
 from kblocks.models.language.pretrained import Pretrained
-from kblocks.models.sequence.sequence_reader import checked_ids
-from kblocks.tokens import SpecialTokens
+from kblocks.models.wide import wide
+from kblocks.tokens import NOTHING, SpecialTokens
 
 Tree = Any
 Tensor = Any
-
-NOTHING = -1  # these vocabularies use every id from 0 on, so that no token stands for padding
 
 
 class LanguageModel(keras.Model, Decodable, Pretrained):
@@ -173,7 +172,7 @@ class LanguageModel(keras.Model, Decodable, Pretrained):
         """W_e h, float32 or wider: (..., vocabulary_size) of features (..., hidden_dim)."""
         W_e = ops.cast(self.token_embedding.embeddings, h.dtype)
         logits = ops.matmul(h, ops.transpose(W_e))
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def embed(self, tokens: Tensor, start: Any = 0, training: bool = False) -> Tensor:
         """h_0 of ids (batch, time) from position `start` on."""

@@ -10,11 +10,11 @@ from keras import ops
 
 from kblocks.decoding import Decodable
 from kblocks.models.language.language_model import (
-    NOTHING,
     LanguageModel,
     count_tokens,
     take_positions,
 )
+from kblocks.tokens import NOTHING
 
 Tree = Any
 Tensor = Any

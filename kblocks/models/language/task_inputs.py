@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kblocks.models.language.language_model import NOTHING
+from kblocks.tokens import NOTHING
 
 Ids = Sequence[int]
 

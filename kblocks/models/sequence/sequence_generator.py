@@ -15,8 +15,9 @@ from keras import ops
 
 from kblocks.decoding import Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
-from kblocks.models.sequence.sequence_reader import checked_ids
+from kblocks.models.ids import checked_ids
 from kblocks.models.sequence.stack import CELLS, check_dropout, check_stack
+from kblocks.models.wide import wide
 
 Tree = Any
 Tensor = Any
@@ -223,7 +224,7 @@ class SequenceGenerator(keras.Model, Decodable):
 
     def _logits(self, h: Tensor) -> Tensor:
         logits = self.readout(h)
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def get_config(self) -> dict[str, Any]:
         names = (

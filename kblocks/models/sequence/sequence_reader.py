@@ -12,7 +12,9 @@ import keras
 from keras import ops
 
 from kblocks import tokens
+from kblocks.models.ids import checked_ids
 from kblocks.models.sequence.stack import CELLS, check_dropout, check_stack
+from kblocks.models.wide import wide
 
 Tensor = Any
 
@@ -110,7 +112,7 @@ class SequenceReader(keras.Model):
             h = self.drop(layer(h, mask=mask, training=training), training=training)
         # A copy carries no mask: which positions count is the loss's matter.
         logits = self.readout(ops.copy(h))
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def get_config(self) -> dict[str, Any]:
         names = (
@@ -124,12 +126,3 @@ class SequenceReader(keras.Model):
         )
         config = {name: getattr(self, name) for name in names}
         return {**super().get_config(), **config, "layers": self.num_layers}
-
-
-def checked_ids(name: str, ids: Any) -> Tensor:
-    """The ids as int32, if they are (batch, time)."""
-    ids = ops.convert_to_tensor(ids)
-    if len(ids.shape) != 2:
-        raise ValueError(f"`{name}` must have shape (batch, time), got {tuple(ids.shape)}.")
-    # Keras traces a model that it exports with floats, whatever the dtypes were.
-    return ops.cast(ids, "int32")

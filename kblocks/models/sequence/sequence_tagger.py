@@ -14,7 +14,8 @@ from keras import ops
 
 from kblocks import tokens
 from kblocks.layers.attention.checks import check_positive
-from kblocks.models.sequence.sequence_reader import SequenceReader, checked_ids
+from kblocks.models.ids import checked_ids
+from kblocks.models.sequence.sequence_reader import SequenceReader
 
 Tensor = Any
 

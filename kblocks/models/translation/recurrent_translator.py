@@ -6,7 +6,8 @@ from keras import ops
 
 from kblocks import tokens
 from kblocks.backend import scan
-from kblocks.models.translation.translator import Translator, checked_ids
+from kblocks.models.ids import checked_ids
+from kblocks.models.translation.translator import Translator
 
 Tree = Any
 Tensor = Any

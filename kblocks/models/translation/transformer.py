@@ -23,7 +23,8 @@ from kblocks.layers import (
 from kblocks.layers.attention.checks import check_positive
 from kblocks.layers.transformer.activations import get_activation, serialize_activation
 from kblocks.layers.transformer.layer_normalization import LayerNormalization
-from kblocks.models.translation.translator import Translator, checked_ids
+from kblocks.models.ids import checked_ids
+from kblocks.models.translation.translator import Translator
 
 Tree = Any
 Tensor = Any

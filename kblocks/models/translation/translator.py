@@ -7,6 +7,7 @@ from keras import ops
 
 from kblocks.decoding import Constraint, Decodable, Decoded, beam_search, greedy
 from kblocks.layers.attention.checks import check_positive
+from kblocks.models.wide import wide
 
 Tree = Any
 Tensor = Any
@@ -103,7 +104,7 @@ class Translator(keras.Model, Decodable):
             logits = ops.matmul(x, ops.transpose(matrix))
             if self.output_bias:
                 logits = logits + ops.cast(self.bias, x.dtype)
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def translate(
         self,
@@ -152,11 +153,3 @@ class Translator(keras.Model, Decodable):
             "tie_embeddings",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def checked_ids(name: str, ids: Tensor) -> Tensor:
-    """The ids `(batch, time)` as a tensor; raises where they have another rank."""
-    ids = ops.convert_to_tensor(ids)
-    if len(ids.shape) != 2:
-        raise ValueError(f"`{name}` must have shape (batch, time), got {tuple(ids.shape)}.")
-    return ids

@@ -15,6 +15,7 @@ from keras import ops
 
 from kblocks.layers import ChildSumTreeLSTM, NaryTreeLSTM
 from kblocks.layers.attention.checks import check_positive
+from kblocks.models.wide import wide
 
 Tensor = Any
 
@@ -146,7 +147,7 @@ class TreeLSTMClassifier(keras.Model):
         h = self.tree(x, children=children, mask=nodes)
         # A copy carries no mask: which nodes count is the loss's matter, not only that they exist.
         logits = self.readout(self.drop(ops.copy(h), training=training))
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def get_config(self) -> dict[str, Any]:
         names = (

@@ -21,6 +21,7 @@ from kblocks.layers import MaskedConv2D
 from kblocks.layers.attention.checks import check_positive
 from kblocks.layers.convolution.images import checked_image
 from kblocks.models.vision.pixel_block import LAYERS, PixelBlock
+from kblocks.models.wide import wide
 
 FIRST_KERNEL = 7
 
@@ -111,7 +112,7 @@ class PixelRNN(keras.Model):
         for block in self.blocks:
             x = block(x)
         logits = self.last(ops.relu(self.hidden(ops.relu(x))))
-        return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
+        return wide(logits)
 
     def compute_output_shape(self, inputs_shape: Any) -> Any:
         """A logit for each pixel."""
