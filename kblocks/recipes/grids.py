@@ -7,10 +7,11 @@ The image is cut into patches, each the input of one place. Then, for each layer
         or one over all patches, row after row                 `layer=raster`
     x = tanh(W h + b)                                          at each place
 
-and the mean of the last x over all places is read out by a softmax. Windows of pixels as inputs and
-layers of tanh that collect the directions are those of Graves and Schmidhuber (2009), "Offline
-Handwriting Recognition with Multidimensional Recurrent Neural Networks". All three have about as
-many parameters.
+and the mean of the last x over all places, or the largest of each feature, is read out by a
+softmax: the mean suits what is all over the image, the maximum what is at one place. Windows of
+pixels as inputs and layers of tanh that collect the directions are those of Graves and Schmidhuber
+(2009), "Offline Handwriting Recognition with Multidimensional Recurrent Neural Networks". All three
+have about as many parameters.
 """
 
 import dataclasses
@@ -42,6 +43,7 @@ class GridConfig(TrainingConfig):
     parameters: int = 30_000  # at most; the size of the states follows from it
     features: int = 32  # between the layers; the last ones are as many as there is room for
     patch: int = 1  # the side of a patch in pixels
+    pooling: Literal["mean", "max"] = "mean"  # of the last features, over all places
 
     epochs: int = 20
     learning_rate: float = 3e-3
@@ -126,7 +128,8 @@ class GridRecipe(Recipe):
                 h = ops.reshape(h, (-1, rows, columns, 2 * units))
             features = last if number == config.layers - 1 else config.features
             x = keras.layers.Dense(features, "tanh")(h)
-        x = keras.layers.GlobalAveragePooling2D()(x)
+        mean, most = keras.layers.GlobalAveragePooling2D(), keras.layers.GlobalMaxPooling2D()
+        x = mean(x) if config.pooling == "mean" else most(x)
         return keras.Model(inputs, keras.layers.Dense(classes, dtype="float32")(x))
 
     def objective(self, config: Any, parts: Shape) -> dict[str, Any]:

@@ -7,7 +7,7 @@ A row alone says nothing about it: the curve has to be followed through both dim
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,8 +27,9 @@ class PathfinderConfig(GridConfig):
     distractors: int = 2  # short curves
     draw: int = 0  # the seed of the images
 
-    layers: int = 2
+    pooling: Literal["mean", "max"] = "max"  # the mean over all places hardly learns it
     epochs: int = 30
+    learning_rate: float = 5e-3
 
 
 class Pathfinder(GridRecipe):

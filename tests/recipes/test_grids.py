@@ -3,6 +3,7 @@
 import json
 import struct
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +72,17 @@ def test_a_step_on_pathfinder(tmp_path):
     images = recipe.read(settings)
     assert [len(labels) for _, labels in images] == [16, 4, 4]
     assert set(np.unique(images.train[0])) == {0, np.float32(128 / 255), 1}
+
+
+def test_the_last_features_are_pooled_over_all_places(folder):
+    recipe, images = get("images"), np.random.default_rng(0).random((3, 4, 6, 1)).astype("float32")
+    models = [recipe.make_model(config(folder, pooling=p), (4, 6, 1)) for p in ("mean", "max")]
+    models[1].set_weights(models[0].get_weights())
+    places = keras.Model(models[0].input, models[0].layers[-3].output)(images)
+    kernel, bias = models[0].layers[-1].get_weights()
+    for model, pool in zip(models, (np.mean, np.max), strict=True):
+        expected = pool(places.numpy(), axis=(1, 2)) @ kernel + bias
+        np.testing.assert_allclose(model(images), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
