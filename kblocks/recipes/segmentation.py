@@ -3,6 +3,11 @@
     kblocks train segmentation --data camvid --out runs/graph
     kblocks train segmentation --data camvid --set graph=false --out runs/convolutions
 
+The paper's convolutional network is trained before the Graph LSTM is put on top of it. So is this:
+
+    kblocks train segmentation --data camvid --set graph=none --epochs 60 --out runs/stem
+    kblocks train segmentation --data camvid --set stem=runs/stem --out runs/graph
+
 The data are CamVid as one `.npz` file (or the folder with it), or a folder of images and masks; see
 `kblocks.data.read_camvid` and `kblocks.data.read_scenes`.
 """
@@ -36,6 +41,7 @@ class SegmentationConfig(TrainingConfig):
 
     # false: convolutions of equal parameters in place of the Graph LSTM; none: nothing
     graph: bool | None = True
+    stem: str | None = None  # a run whose convolutional network the training begins with
     units: int = 64
     blocks: int = 2
     graph_layers: int = 2
@@ -124,6 +130,21 @@ class Segmentation(Recipe):
         )
         model.build()
         return model
+
+    def begin(
+        self, config: SegmentationConfig, parts: SceneClasses, model: GraphLSTMSegmenter
+    ) -> None:
+        """The weights of the run `stem`, all but those of its graph."""
+        if config.stem is None:
+            return
+        other, known, stem = self.load(RunDirectory.open(config.stem))
+        if known != parts:
+            raise ValueError(f"`stem`: {config.stem} has other classes, {known.classes}.")
+        for name in ("units", "blocks"):
+            theirs, ours = getattr(other, name), getattr(config, name)
+            if theirs != ours:
+                raise ValueError(f"`stem`: {config.stem} has {name}={theirs}, this run {ours}.")
+        model.take_stem(stem)
 
     def objective(self, config: SegmentationConfig, parts: SceneClasses) -> dict[str, Any]:
         """The cross-entropy of each pixel's class, and that of the initial confidence map."""

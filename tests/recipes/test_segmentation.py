@@ -1,5 +1,6 @@
 """The recipe `segmentation` on photos of two squares: trained, measured, drawn, exported."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -129,3 +130,30 @@ def test_an_image_is_brought_to_the_pixels_trained_on() -> None:
         assert height * width == pytest.approx(1200, rel=0.4)
         assert height / width == pytest.approx(size[0] / size[1], rel=0.5)
     keras.backend.clear_session()
+
+
+@pytest.mark.slow
+def test_a_run_begins_with_the_convolutions_of_another(tmp_path: Path) -> None:
+    recipe = get("segmentation")
+    small = {"height": 16, "width": 24, "superpixels": 12, "units": 8, "blocks": 1, "epochs": 1}
+    first = recipe.Config(data=str(toy(tmp_path)), graph=None, batch_size=4, **small)
+    stem = RunDirectory.create(tmp_path / "stem", "segmentation", first)
+    recipe.train(first, stem, quiet=True)
+    parts, (_, _, trained) = recipe.load_parts(first, stem), recipe.load(stem)
+    config = recipe.Config(data=first.data, stem=str(stem.path), **small)
+    model = recipe.make_model(config, parts)
+    image = np.random.default_rng(0).integers(0, 256, (1, 16, 24, 3), "uint8")
+    assert np.abs(model.features(image) - trained.features(image)).max() > 0.01
+    recipe.begin(config, parts, model)
+    np.testing.assert_allclose(model.features(image), trained.features(image), rtol=1e-6)
+    for ours, theirs in (
+        (model.confidence, trained.confidence),
+        (model.classify, trained.classify),
+    ):
+        np.testing.assert_array_equal(ours.kernel, theirs.kernel)
+    with pytest.raises(ValueError, match=r"`stem`: .* has units=8, this run 16"):
+        recipe.begin(dataclasses.replace(config, units=16), parts, model)
+    with pytest.raises(ValueError, match="is no run directory"):
+        recipe.begin(dataclasses.replace(config, stem=str(tmp_path)), parts, model)
+    with pytest.raises(ValueError, match="has other classes"):
+        recipe.begin(config, SceneClasses(("sea", "sky"), 2), model)

@@ -214,6 +214,19 @@ class GraphLSTMSegmenter(keras.Model):
             x = ops.relu(x + y)
         return self.drop(x, training=training)
 
+    def take_stem(self, other: "GraphLSTMSegmenter") -> None:
+        """Take over the weights of another segmenter, all but those between features and classes.
+
+        Args:
+            other: One of the same `num_classes`, `units` and `blocks`, both built.
+        """
+        own, theirs = (
+            [*model.convolutions, *model.norms, model.confidence, model.classify]
+            for model in (self, other)
+        )
+        for layer, source in zip(own, theirs, strict=True):
+            layer.set_weights(source.get_weights())
+
     def _nodes(
         self, x: Tensor, confidence: Tensor, superpixels: Tensor, neighbours: Tensor
     ) -> Tensor:
