@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from kblocks.cli import app
 from tools.readme_tables import TABLES, read_results, with_tables
+from tools.size_picture import power_law
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,3 +111,9 @@ def test_the_command_has_the_subcommands_and_options_that_it_names():
         help_text = CliRunner().invoke(app, [line[0], "--help"])
         assert help_text.exit_code == 0, line
         assert all(option in help_text.output for option in re.findall(r"--\w+", line[1])), line
+
+
+def test_the_power_law_of_points_on_one():
+    weights = np.array([1e4, 3e5, 2e6])
+    N_c, alpha = power_law(weights, (5e7 / weights) ** 0.076)
+    np.testing.assert_allclose([N_c, alpha], [5e7, 0.076], rtol=1e-6)
