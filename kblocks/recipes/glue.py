@@ -5,11 +5,18 @@
         --set from_scratch=true --out runs/rte-scratch
 
 `pretrained` is a checkpoint, a directory or a name on Hugging Face's hub. With `from_scratch` the
-same network begins with random weights.
+same network begins with random weights. `layer_decay` under 1 lets the lower layers learn more
+slowly. `patience=2` stops early; with it goes `keep=best`, which takes the best epoch on the dev
+texts, so that their score is no longer that of unseen ones.
+
+    kblocks plot runs/sst2
+
+also writes `pictures/predictions.tsv`, the dev texts with what is said of them, the worst first.
 """
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
@@ -21,10 +28,11 @@ from kblocks.data.glue import TASKS, Task
 from kblocks.export import TextClassifier
 from kblocks.metrics import glue_scores
 from kblocks.models import BertClassifier, BertEncoder
+from kblocks.recipes.prediction_table import write_predictions
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import Keep, RunDirectory
 from kblocks.text import WordPieceVocabulary
-from kblocks.training import LinearSchedule
+from kblocks.training import LayerwiseAdam, LinearSchedule
 
 
 @dataclasses.dataclass
@@ -43,6 +51,7 @@ class GlueConfig(TrainingConfig):
     keep: Keep = "last"
     learning_rate: float = 5e-5
     warm_up: float = 0.1  # of all steps
+    layer_decay: float = 1.0  # the rate of a layer, as a share of that of the one above it
     clip_norm: float = 1.0
 
 
@@ -73,6 +82,7 @@ class Glue(Recipe):
     examples = "texts"
     metric = "val_score"
     part_files = ("vocab.txt", "encoder.json")
+    not_decayed = ("bias", "gamma", "beta")
 
     def read(self, config: GlueConfig) -> TextSplits:
         """The task's training and dev examples."""
@@ -155,6 +165,14 @@ class Glue(Recipe):
         steps *= config.epochs
         return LinearSchedule(config.learning_rate, steps, int(config.warm_up * steps))
 
+    def optimizer(
+        self, config: GlueConfig, model: BertClassifier, options: dict[str, Any]
+    ) -> keras.optimizers.Optimizer:
+        """Adam, with a rate for each layer where these differ."""
+        if config.layer_decay == 1:
+            return super().optimizer(config, model, options)
+        return LayerwiseAdam(model.depths(), config.layer_decay, **options)
+
     def score(
         self,
         config: GlueConfig,
@@ -179,6 +197,22 @@ class Glue(Recipe):
         task = TASKS[config.task]
         values = scores(saying(model), self.batches(config, parts, split), task)
         return {"score": values[task.metrics[0]], **values}
+
+    def pictures(
+        self, config: GlueConfig, parts: Parts, model: BertClassifier, folder: Path
+    ) -> list[Path]:
+        """A table of the dev texts, and of what is said of them."""
+        texts, said = self.read(config).validation, saying(model)
+        numbers = range(len(texts))
+        numbered = self.batches(
+            config, parts, data.LabelledTexts(texts.first, texts.second, numbers)
+        )
+        logits = np.empty((len(texts), model.num_classes))
+        for inputs, number in numbered.dataset.take(numbered.steps):
+            logits[number.numpy().astype(int)] = said(inputs).numpy()
+        table = folder / "predictions.tsv"
+        write_predictions(table, texts, logits, TASKS[config.task].classes)
+        return [table]
 
     def servable(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> TextClassifier:
         """From texts, or pairs, to labels."""
