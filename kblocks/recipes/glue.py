@@ -23,36 +23,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kblocks import checkpoints, data
+from kblocks import data
 from kblocks.data.glue import TASKS, Task
 from kblocks.export import TextClassifier
 from kblocks.metrics import glue_scores
-from kblocks.models import BertClassifier, BertEncoder
+from kblocks.models import BertClassifier
+from kblocks.recipes.bert import BertConfig, BertParts, BertRecipe
 from kblocks.recipes.prediction_table import write_predictions
-from kblocks.recipes.recipe import Recipe, TrainingConfig
-from kblocks.recipes.run import Keep, RunDirectory
-from kblocks.text import WordPieceVocabulary
-from kblocks.training import LayerwiseAdam, LinearSchedule
 
 
 @dataclasses.dataclass
-class GlueConfig(TrainingConfig):
+class GlueConfig(BertConfig):
     """The settings of a run; `--set name=value` changes one."""
 
     data: str | None = None  # a folder
     task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI"] = "SST-2"
-    pretrained: str | None = None  # a directory, or a name on the hub
-    from_scratch: bool = False  # with the weights of the checkpoint left aside
-    max_length: int = 128  # pieces of a text or a pair
-
-    dropout: float = 0.1
-    batch_size: int = 32
-    epochs: int = 3
-    keep: Keep = "last"
-    learning_rate: float = 5e-5
-    warm_up: float = 0.1  # of all steps
-    layer_decay: float = 1.0  # the rate of a layer, as a share of that of the one above it
-    clip_norm: float = 1.0
 
 
 class TextSplits(NamedTuple):
@@ -62,15 +47,8 @@ class TextSplits(NamedTuple):
     validation: data.LabelledTexts
 
 
-class Parts(NamedTuple):
-    """What the model must know: its vocabulary, and the constructor's arguments of the encoder."""
-
-    vocabulary: WordPieceVocabulary
-    encoder: dict[str, Any]
-
-
-class Glue(Recipe):
-    """The recipe `glue`; its parts are the vocabulary and the shape of the encoder."""
+class Glue(BertRecipe):
+    """The recipe `glue`."""
 
     name = "glue"
     summary = "BERT, fine-tuned to classify texts or pairs of texts"
@@ -81,8 +59,6 @@ class Glue(Recipe):
     Config = GlueConfig
     examples = "texts"
     metric = "val_score"
-    part_files = ("vocab.txt", "encoder.json")
-    not_decayed = ("bias", "gamma", "beta")
 
     def read(self, config: GlueConfig) -> TextSplits:
         """The task's training and dev examples."""
@@ -92,28 +68,10 @@ class Glue(Recipe):
             *(data.read_glue(config.data, config.task, split) for split in ("train", "dev"))
         )
 
-    def learn_parts(self, config: GlueConfig, splits: TextSplits) -> Parts:
-        """Those of the checkpoint."""
-        source = self._checkpoint(config)
-        arguments = checkpoints.read_arguments(BertEncoder, source)
-        return Parts(checkpoints.load_vocabulary(source), arguments)
-
-    def save_parts(self, parts: Parts, run: RunDirectory) -> None:
-        """The pieces, a line each, and a JSON file."""
-        parts.vocabulary.save(run.path / "vocab.txt")
-        own = {"lower_case": parts.vocabulary.lower_case, "encoder": parts.encoder}
-        run.write_json("encoder.json", own)
-
-    def load_parts(self, config: GlueConfig, run: RunDirectory) -> Parts:
-        """Those of a run."""
-        own = run.read_json("encoder.json")
-        path = run.path / "vocab.txt"
-        return Parts(WordPieceVocabulary.load(path, own["lower_case"]), own["encoder"])
-
     def batches(
         self,
         config: GlueConfig,
-        parts: Parts,
+        parts: BertParts,
         split: data.LabelledTexts,
         training: bool = False,
         **options: Any,
@@ -132,51 +90,23 @@ class Glue(Recipe):
             **options,
         )
 
-    def make_model(self, config: GlueConfig, parts: Parts) -> BertClassifier:
+    def make_model(self, config: GlueConfig, parts: BertParts) -> BertClassifier:
         """The encoder with a head, built."""
-        own = {"dropout": config.dropout, "attention_dropout": config.dropout}
-        encoder = BertEncoder(**{**parts.encoder, **own})
         classes = max(1, len(TASKS[config.task].classes))
-        model = BertClassifier(encoder, classes, config.dropout)
+        model = BertClassifier(self.encoder(config, parts), classes, config.dropout)
         model.build()
         return model
 
-    def begin(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> None:
-        """The checkpoint's weights."""
-        if not config.from_scratch:
-            checkpoints.load_weights(model.encoder, self._checkpoint(config))
-
-    def _checkpoint(self, config: GlueConfig) -> str:
-        if config.pretrained is None:
-            raise ValueError(
-                "the recipe glue needs --set pretrained=CHECKPOINT, a directory of a BERT or a "
-                "name on Hugging Face's hub."
-            )
-        return config.pretrained
-
-    def objective(self, config: GlueConfig, parts: Parts) -> dict[str, Any]:
+    def objective(self, config: GlueConfig, parts: BertParts) -> dict[str, Any]:
         """The cross-entropy of the classes, or the squared error of the number."""
         if TASKS[config.task].classes:
             return {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
         return {"loss": keras.losses.MeanSquaredError()}
 
-    def learning_rate(self, config: GlueConfig, steps: int) -> Any:
-        """Up along a line, then down to zero."""
-        steps *= config.epochs
-        return LinearSchedule(config.learning_rate, steps, int(config.warm_up * steps))
-
-    def optimizer(
-        self, config: GlueConfig, model: BertClassifier, options: dict[str, Any]
-    ) -> keras.optimizers.Optimizer:
-        """Adam, with a rate for each layer where these differ."""
-        if config.layer_decay == 1:
-            return super().optimizer(config, model, options)
-        return LayerwiseAdam(model.depths(), config.layer_decay, **options)
-
     def score(
         self,
         config: GlueConfig,
-        parts: Parts,
+        parts: BertParts,
         model: BertClassifier,
         split: data.LabelledTexts,
         batches: data.Batches,
@@ -188,7 +118,7 @@ class Glue(Recipe):
     def measure(
         self,
         config: GlueConfig,
-        parts: Parts,
+        parts: BertParts,
         model: BertClassifier,
         split: data.LabelledTexts,
         splits: TextSplits,
@@ -199,7 +129,7 @@ class Glue(Recipe):
         return {"score": values[task.metrics[0]], **values}
 
     def pictures(
-        self, config: GlueConfig, parts: Parts, model: BertClassifier, folder: Path
+        self, config: GlueConfig, parts: BertParts, model: BertClassifier, folder: Path
     ) -> list[Path]:
         """A table of the dev texts, and of what is said of them."""
         texts, said = self.read(config).validation, saying(model)
@@ -214,7 +144,9 @@ class Glue(Recipe):
         write_predictions(table, texts, logits, TASKS[config.task].classes)
         return [table]
 
-    def servable(self, config: GlueConfig, parts: Parts, model: BertClassifier) -> TextClassifier:
+    def servable(
+        self, config: GlueConfig, parts: BertParts, model: BertClassifier
+    ) -> TextClassifier:
         """From texts, or pairs, to labels."""
         task = TASKS[config.task]
         pairs = len(task.columns) == 3

@@ -82,7 +82,12 @@ def pack_segments(
     segments = tf.concat(
         [tf.zeros_like(ids) for ids in before] + [tf.ones_like(ids) for ids in after], axis=1
     )
-    return {"tokens": tokens.to_tensor(padding), "segments": segments.to_tensor(0)}
+    # A batch without a row has a first column all the same, for who reads the first token.
+    shape = tf.stack([-1, tf.maximum(tokens.bounding_shape(axis=1), 1)])
+    return {
+        name: tf.ensure_shape(ids.to_tensor(default, shape=shape), [None, None])
+        for name, ids, default in (("tokens", tokens, padding), ("segments", segments, 0))
+    }
 
 
 def _column(id: int, rows: tf.Tensor) -> tf.RaggedTensor:

@@ -202,6 +202,17 @@ def test_the_weights_are_the_checkpoints_unless_from_scratch(
         assert all(same) != from_scratch
 
 
+def test_a_vocabulary_of_another_model(checkpoint: Path, tmp_path: Path) -> None:
+    with (checkpoint / "vocab.txt").open("a") as file:
+        file.write("more\n")
+    config = get("glue").Config(pretrained=str(checkpoint))
+    with pytest.raises(ValueError, match="its vocabulary has 16 pieces, its model 15"):
+        get("glue").learn_parts(config, None)
+    (checkpoint / "tokenizer_config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"tokenizer_config\.json: expected a JSON object"):
+        get("glue").learn_parts(config, None)
+
+
 @pytest.mark.parametrize("missing", ["data", "pretrained"])
 def test_what_it_needs(checkpoint: Path, tmp_path: Path, missing: str) -> None:
     given = {"data": str(write(tmp_path / "data", "SST-2")), "pretrained": str(checkpoint)}

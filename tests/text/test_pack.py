@@ -51,7 +51,7 @@ def test_one_segment(max_length: int) -> None:
 def test_no_rows() -> None:
     none = tf.RaggedTensor.from_row_splits(tf.zeros([0], tf.int32), [0])
     packed = pack_segments(none, none, max_length=8, **IDS)
-    assert packed["tokens"].shape == packed["segments"].shape == (0, 0)
+    assert packed["tokens"].shape == packed["segments"].shape == (0, 1)
 
 
 def test_wrong_arguments() -> None:

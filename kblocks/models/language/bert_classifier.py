@@ -10,7 +10,6 @@ import keras
 from kblocks.layers.attention.checks import check_positive
 from kblocks.models.language.bert_encoder import BertEncoder
 from kblocks.models.language.bert_model import BertModel
-from kblocks.models.language.depths import depths
 from kblocks.models.wide import wide
 
 Tensor = Any
@@ -64,21 +63,6 @@ class BertClassifier(BertModel):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         pooled = self.encoder(inputs, training=training)["pooled"]
         return wide(self.head(self.drop(pooled, training=training)))
-
-    def depths(self) -> list[int]:
-        """How many layers stand above each trainable weight, as `LayerwiseAdam` wants it.
-
-        0 for the head and the pooler, 1 for the last layer of the encoder, and most for the
-        embeddings, below the first.
-        """
-        encoder = self.encoder
-        embeddings = (
-            encoder.token_embedding,
-            encoder.segment_embedding,
-            encoder.position_embedding,
-            encoder.embedding_norm,
-        )
-        return depths(self, [[layer] for layer in reversed(encoder.encoder)] + [[*embeddings]])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_classes": self.num_classes}
