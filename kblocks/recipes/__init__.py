@@ -11,6 +11,7 @@ from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.segmentation import Segmentation
 from kblocks.recipes.sentiment import Sentiment
+from kblocks.recipes.squad import Squad
 from kblocks.recipes.tagging import Tagging
 from kblocks.recipes.translation import Translation
 
@@ -26,6 +27,7 @@ _ALL: tuple[Recipe, ...] = (
     Pixels(),
     Segmentation(),
     Sentiment(),
+    Squad(),
     Tagging(),
     Translation(),
 )

@@ -48,7 +48,7 @@ class BertRecipe(Recipe):
     part_files = ("vocab.txt", "encoder.json")
     not_decayed = ("bias", "gamma", "beta")
 
-    def learn_parts(self, config: Any, splits: Any) -> BertParts:
+    def learn_parts(self, config: Any, splits: Any) -> Any:
         """Those of the checkpoint.
 
         Raises:
@@ -64,24 +64,24 @@ class BertRecipe(Recipe):
             )
         return BertParts(vocabulary, arguments)
 
-    def save_parts(self, parts: BertParts, run: RunDirectory) -> None:
+    def save_parts(self, parts: Any, run: RunDirectory) -> None:
         """The pieces, a line each, and a JSON file."""
         parts.vocabulary.save(run.path / "vocab.txt")
         own = {"lower_case": parts.vocabulary.lower_case, "encoder": parts.encoder}
         run.write_json("encoder.json", own)
 
-    def load_parts(self, config: Any, run: RunDirectory) -> BertParts:
+    def load_parts(self, config: Any, run: RunDirectory) -> Any:
         """Those of a run."""
         own = run.read_json("encoder.json")
         path = run.path / "vocab.txt"
         return BertParts(WordPieceVocabulary.load(path, own["lower_case"]), own["encoder"])
 
-    def encoder(self, config: Any, parts: BertParts, **changes: Any) -> BertEncoder:
+    def encoder(self, config: Any, parts: Any, **changes: Any) -> BertEncoder:
         """The encoder that the settings describe, not built."""
         own = {"dropout": config.dropout, "attention_dropout": config.dropout}
         return BertEncoder(**{**parts.encoder, **own, **changes})
 
-    def begin(self, config: Any, parts: BertParts, model: Any) -> None:
+    def begin(self, config: Any, parts: Any, model: Any) -> None:
         """The checkpoint's weights."""
         if not config.from_scratch:
             checkpoints.load_weights(model.encoder, self._checkpoint(config))

@@ -28,7 +28,7 @@ from kblocks.data.glue import TASKS, Task
 from kblocks.export import TextClassifier
 from kblocks.metrics import glue_scores
 from kblocks.models import BertClassifier
-from kblocks.recipes.bert import BertConfig, BertParts, BertRecipe
+from kblocks.recipes.bert import BertConfig, BertRecipe
 from kblocks.recipes.prediction_table import write_predictions
 
 
@@ -71,7 +71,7 @@ class Glue(BertRecipe):
     def batches(
         self,
         config: GlueConfig,
-        parts: BertParts,
+        parts: Any,
         split: data.LabelledTexts,
         training: bool = False,
         **options: Any,
@@ -90,14 +90,14 @@ class Glue(BertRecipe):
             **options,
         )
 
-    def make_model(self, config: GlueConfig, parts: BertParts) -> BertClassifier:
+    def make_model(self, config: GlueConfig, parts: Any) -> Any:
         """The encoder with a head, built."""
         classes = max(1, len(TASKS[config.task].classes))
         model = BertClassifier(self.encoder(config, parts), classes, config.dropout)
         model.build()
         return model
 
-    def objective(self, config: GlueConfig, parts: BertParts) -> dict[str, Any]:
+    def objective(self, config: GlueConfig, parts: Any) -> dict[str, Any]:
         """The cross-entropy of the classes, or the squared error of the number."""
         if TASKS[config.task].classes:
             return {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
@@ -106,8 +106,8 @@ class Glue(BertRecipe):
     def score(
         self,
         config: GlueConfig,
-        parts: BertParts,
-        model: BertClassifier,
+        parts: Any,
+        model: Any,
         split: data.LabelledTexts,
         batches: data.Batches,
     ) -> Callable[[], dict[str, float]]:
@@ -118,8 +118,8 @@ class Glue(BertRecipe):
     def measure(
         self,
         config: GlueConfig,
-        parts: BertParts,
-        model: BertClassifier,
+        parts: Any,
+        model: Any,
         split: data.LabelledTexts,
         splits: TextSplits,
     ) -> dict[str, Any]:
@@ -128,9 +128,7 @@ class Glue(BertRecipe):
         values = scores(saying(model), self.batches(config, parts, split), task)
         return {"score": values[task.metrics[0]], **values}
 
-    def pictures(
-        self, config: GlueConfig, parts: BertParts, model: BertClassifier, folder: Path
-    ) -> list[Path]:
+    def pictures(self, config: GlueConfig, parts: Any, model: Any, folder: Path) -> list[Path]:
         """A table of the dev texts, and of what is said of them."""
         texts, said = self.read(config).validation, saying(model)
         numbers = range(len(texts))
@@ -144,16 +142,14 @@ class Glue(BertRecipe):
         write_predictions(table, texts, logits, TASKS[config.task].classes)
         return [table]
 
-    def servable(
-        self, config: GlueConfig, parts: BertParts, model: BertClassifier
-    ) -> TextClassifier:
+    def servable(self, config: GlueConfig, parts: Any, model: Any) -> TextClassifier:
         """From texts, or pairs, to labels."""
         task = TASKS[config.task]
         pairs = len(task.columns) == 3
         return TextClassifier(model, parts.vocabulary, task.classes, config.max_length, pairs)
 
 
-def saying(model: BertClassifier) -> Callable[[Any], Any]:
+def saying(model: Any) -> Callable[[Any], Any]:
     """From the inputs of the model to its logits, in a graph for batches of any size."""
     return tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
 

@@ -13,11 +13,11 @@ _SAFE = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 def write_predictions(
     path: Path, texts: LabelledTexts, logits: np.ndarray, classes: Sequence[str]
 ) -> None:
-    r"""Write a row for each text, the worst said first, as tab-separated values with a header.
+    """Write a row for each text, the worst said first, as tab-separated values with a header.
 
     The columns are the right label, the one that was said, the probabilities of both, and the text
     or the two; or, of a model that says a number, the right one, the one said and their difference.
-    Within a text `\t`, `\n`, `\r` and `\\` stand for a tab, a line end and a backslash.
+    `write_table` says what stands for a tab within a text.
 
     Args:
         path: Where; written beside and renamed.
@@ -50,10 +50,14 @@ def write_predictions(
             (f"{labels[i]:.4g}", f"{labels[i] + error[i]:.4g}", f"{error[i]:.4g}", *pairs[i])
             for i in worst
         ]
-    _write(path, [header, *rows])
+    write_table(path, [header, *rows])
 
 
-def _write(path: Path, rows: Iterable[Sequence[str]]) -> None:
+def write_table(path: Path, rows: Iterable[Sequence[str]]) -> None:
+    r"""Write rows of cells as tab-separated values, beside and renamed.
+
+    Within a cell `\t`, `\n`, `\r` and `\\` stand for a tab, a line end and a backslash.
+    """
     lines = ("\t".join(cell.translate(_SAFE) for cell in row) + "\n" for row in rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f"{path.suffix}.tmp")
