@@ -2,6 +2,7 @@
 
 from kblocks.recipes.characters import Characters
 from kblocks.recipes.glue import Glue
+from kblocks.recipes.glue_gpt import GlueGPT
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
 from kblocks.recipes.parsing import Parsing
@@ -20,6 +21,7 @@ __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 _ALL: tuple[Recipe, ...] = (
     Characters(),
     Glue(),
+    GlueGPT(),
     Images(),
     ListOps(),
     Parsing(),
