@@ -1,5 +1,8 @@
 """Adam with a rate for each layer: steps by hand, under clipping, replicas and from a file."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,9 @@ def test_without_decay_it_is_adam() -> None:
 
 
 def test_two_replicas_are_one_device() -> None:
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's")
+
     def made() -> keras.Model:
         inner = LayerwiseAdam(DEPTHS, DECAY, LinearSchedule(RATE, 9, 2), weight_decay=0.2)
         inner.exclude_from_weight_decay(var_names=["bias"])
@@ -145,3 +151,18 @@ def test_a_wrong_depth(depth: Any) -> None:
 def test_not_as_many_depths_as_weights() -> None:
     with pytest.raises(ValueError, match="one for each trainable weight, 1, but they are 2"):
         LayerwiseAdam([0, 1]).build([keras.Variable([1.0])])
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_on_the_other_backends(backend: str) -> None:
+    pytest.importorskip(backend)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not parity", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, __file__],
+        env={**environment, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
