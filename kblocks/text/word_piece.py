@@ -206,8 +206,8 @@ class WordPieceVocabulary(tf.Module):
             texts: `(batch,)` strings, any bytes.
 
         Returns:
-            The ids as `encode` gives them, and where they begin and end, in characters: each
-            `(batch, None)` int32, ragged.
+            The ids as `encode` gives them (but for a capital sigma before a sign, which ends a word
+            here), and where they begin and end, in characters: each `(batch, None)` int32, ragged.
         """
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
         # Set apart by a control, of which the text has none any more; nothing is lost or joined.
