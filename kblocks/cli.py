@@ -174,7 +174,13 @@ def predict(
     directory: Annotated[
         Path, typer.Argument(metavar="DIRECTORY", help="an exported model, or one version of it")
     ],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="a text, a file of them, or a photo")],
+    text: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...",
+            help="a text (or two, as the model takes), a file of them, or a photo",
+        ),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="all outputs, one JSON object a text")
     ] = False,
@@ -184,19 +190,32 @@ def predict(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Translate, parse or go on with a text, label a tree, tag words, or segment a photo."""
+    """Translate, parse, label or go on with a text, answer a question, or segment a photo.
+
+    A model that answers questions takes a question and a text. A file has a text a line, or for a
+    model that takes two both with a tab between.
+    """
     from kblocks.data import read_lines
     from kblocks.export.served import Served
 
     model = Served(directory)
     if model.takes_images:
-        _print_mask(model, text, out, as_json)
+        if len(text) > 1:
+            raise SettingsError(f"this model takes one photo, got {len(text)}.")
+        _print_mask(model, text[0], out, as_json)
         return
     if out:
         raise SettingsError("--out is for the mask of a photo, and this model takes text.")
-    texts = [line for _, line in read_lines(text)] if os.path.isfile(text) else [text]
-    for start in range(0, len(texts), _BATCH):
-        for outputs in model(texts[start : start + _BATCH]):
+    rows = [tuple(text)]
+    if len(text) == 1 and os.path.isfile(text[0]):
+        several = len(model.inputs) > 1
+        rows = [tuple(line.split("\t")) if several else (line,) for _, line in read_lines(text[0])]
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(model.inputs):
+            names = ", ".join(model.inputs)
+            raise SettingsError(f"row {number}: this model takes {names}; got {len(row)} texts.")
+    for start in range(0, len(rows), _BATCH):
+        for outputs in model(*zip(*rows[start : start + _BATCH], strict=True)):
             answer = next((outputs[name] for name in _ANSWERS if name in outputs), None)
             if as_json or answer is None:
                 answer = json.dumps(outputs, ensure_ascii=False)

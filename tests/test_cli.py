@@ -320,6 +320,20 @@ def test_predict_shows_the_output_that_is_an_answer(command, tmp_path, outputs, 
     assert command("predict", "model", "a")[:2] == (0, shown)
 
 
+def test_predict_with_a_model_of_two_texts(command, tmp_path):
+    strings = [tf.TensorSpec([None], tf.string, name) for name in ("question", "context")]
+    said = tf.function(lambda question, context: {"said": context + b"<" + question}, strings)
+    tf.saved_model.save(tf.Module(), tmp_path / "two" / "1", said.get_concrete_function())
+    assert command("predict", "two", "Who?", "Anna.")[:2] == (0, '{"said": "Anna.<Who?"}\n')
+    (tmp_path / "in.tsv").write_text("a\tb\nc\td\n")
+    assert command("predict", "two", "in.tsv")[1] == '{"said": "b<a"}\n{"said": "d<c"}\n'
+    (tmp_path / "in.tsv").write_text("a\tb\nc\n")
+    for given in (["in.tsv"], ["a", "b", "c"], ["a"]):
+        status, _, error = command("predict", "two", *given)
+        assert status == 2
+        assert "this model takes question, context; got" in one_line(error)
+
+
 def test_predict_without_a_model(command, shouting):
     assert "nowhere: no such directory" in one_line(command("predict", "nowhere", "Hello")[2])
     Path("empty").mkdir()
@@ -334,7 +348,7 @@ def test_predict_with_a_model_of_numbers(command, tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "double" / "1"), double)
     error = command("predict", "double", "Hello")[2]
     assert (
-        "must take one input of strings, or one of images (uint8), and takes x (float32)"
+        "must take inputs of strings, or one of images (uint8), and takes x (float32)"
         in one_line(error)
     )
 

@@ -41,6 +41,22 @@ def test_seeds_become_one_row():
     assert "| 1.2 M | 15 | `kblocks train small` |" in row
 
 
+def test_a_task_has_both_beginnings_in_one_row():
+    def run(begin: str, seed: int, score: float) -> dict:
+        return {
+            "name": f"glue-sts-b-{begin}-seed{seed}",
+            "recipe": "glue",
+            "data": "glue",
+            "minutes": 4 * seed,
+            "metrics": {"val_score": score, "val_pearson": score, "val_spearman": 0.5},
+        }
+
+    runs = [run("minilm", 1, 0.86), run("minilm", 2, 0.88), run("scratch", 3, 0.1)]
+    table = TABLES["glue"]([*runs, *RESULTS])
+    assert "| STS-B | pearson | 87.0 (86.0 to 88.0, 2 seeds) | 10.0 | 8 |" in table
+    assert len(table.splitlines()) == 3
+
+
 def test_a_benchmark_has_a_row_for_each_shape():
     times = {"kblocks ms": 1.0, "keras ms": 2.5, "torch ms": 1.5, "keras / kblocks": 2.5}
     rows = [

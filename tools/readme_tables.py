@@ -92,6 +92,28 @@ def language(results: Sequence[Result]) -> str:
     return markdown(["run", "data", "nats a character, validation", *_COST], rows)
 
 
+_TASKS = ("CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI")
+
+
+def glue(results: Sequence[Result]) -> str:
+    """Each task of GLUE, from a pre-trained BERT and from random weights: `glue-TASK-BEGIN`."""
+    runs = dict(_runs(results, lambda run: run.get("recipe") == "glue"))
+    rows = []
+    for task in _TASKS:
+        begun = [runs.get(f"glue-{task.lower()}-{begin}", []) for begin in ("minilm", "scratch")]
+        every = [run for seeds in begun for run in seeds]
+        if every:
+            measure = next(key for key in every[0]["metrics"] if key != "val_score")
+            scores = [
+                _mean(seeds, lambda run: 100 * run["metrics"]["val_score"]) for seeds in begun
+            ]
+            minutes = statistics.mean(run["minutes"] for run in every)
+            rows.append([task, measure.removeprefix("val_"), *scores, f"{minutes:.0f}"])
+    return markdown(
+        ["task", "measure, x 100", "from MiniLM", "from random weights", "minutes"], rows
+    )
+
+
 _MEASURES: dict[str, tuple[str, str, float]] = {  # of each recipe: what, its name, in which unit
     "sentiment": ("roots right, dev, %", "val_root_accuracy", 100),
     "tagging": ("words right, dev, %", "val_accuracy", 100),
@@ -166,6 +188,7 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digit
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
     "decoding": decoding,
+    "glue": glue,
     "graph_lstm": graph_lstm,
     "language": language,
     "listops": listops,

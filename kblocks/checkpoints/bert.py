@@ -27,6 +27,7 @@ ARGUMENTS = {  # of config.json and of BertEncoder
 
 LEFT_OVER = (  # heads of other models, and what older ones saved beside the weights
     r"(cls|classifier|qa_outputs)\..*",
+    r"pooler\..*",  # of an encoder without one
     r"embeddings\.position_ids",
 )
 

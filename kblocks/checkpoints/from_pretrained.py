@@ -10,7 +10,8 @@ import numpy as np
 from kblocks.checkpoints.form import Form, form_of
 from kblocks.checkpoints.google_bert import CONFIG, GoogleBert
 from kblocks.checkpoints.layouts import assign
-from kblocks.checkpoints.tensor_files import TensorFiles, read_json
+from kblocks.checkpoints.tensor_files import TensorFiles
+from kblocks.files import read_json
 
 _FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt"]
 _OLD_NORMS = {".gamma": ".weight", ".beta": ".bias"}  # LayerNorm's, in files of 2018 and 2019
@@ -83,10 +84,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """The configuration of a checkpoint."""
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} has no {path.name}.")
-    config = read_json(path)
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} must hold an object, got a {type(config).__name__}.")
-    return config
+    return read_json(path)
 
 
 class _Renamed(Mapping[str, np.ndarray]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kblocks.checkpoints.from_pretrained import find
-from kblocks.checkpoints.tensor_files import read_json
+from kblocks.files import read_json
 from kblocks.text import WordPieceVocabulary
 
 
@@ -23,6 +23,4 @@ def load_vocabulary(source: str | Path) -> WordPieceVocabulary:
     if not path.is_file():
         raise FileNotFoundError(f"{directory} has no vocab.txt.")
     options = read_json(settings) if settings.is_file() else {}
-    if not isinstance(options, dict):
-        raise ValueError(f"{settings} must hold an object, got a {type(options).__name__}.")
     return WordPieceVocabulary.load(path, lower_case=bool(options.get("do_lower_case", True)))

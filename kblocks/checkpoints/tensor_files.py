@@ -1,14 +1,14 @@
 """The weights of a checkpoint directory: safetensors, whole or in shards. Nothing is unpickled."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kblocks.files import read_json
+
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-LARGEST_JSON = 64 * 2**20  # bytes; a tokenizer of 250,000 pieces has 17 MB
 
 
 class TensorFiles(Mapping[str, np.ndarray]):
@@ -50,20 +50,9 @@ class TensorFiles(Mapping[str, np.ndarray]):
         return len(self._file_of)
 
 
-def read_json(path: Path) -> Any:
-    """The value of a JSON file; a ValueError names the file and what is wrong with it."""
-    if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"{path} has more than {LARGEST_JSON // 2**20} MB, too many for its kind.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}.") from None
-
-
 def _of_index(directory: Path, index: Path) -> dict[str, Path]:
     """Where each array lies, as the index says, and as the shards have it."""
-    value = read_json(index)
-    shard_of = value.get("weight_map") if isinstance(value, dict) else None
+    shard_of = read_json(index).get("weight_map")
     if not isinstance(shard_of, dict) or not all(isinstance(s, str) for s in shard_of.values()):
         raise ValueError(f"{index} has no `weight_map` from names to files.")
     for shard in set(shard_of.values()):

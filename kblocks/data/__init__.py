@@ -14,6 +14,7 @@ from kblocks.data.images import (
 from kblocks.data.linearise import linearise, tree_of
 from kblocks.data.parsing_batches import parsing_batches
 from kblocks.data.pipelines import Batches, translation_batches
+from kblocks.data.question_batches import question_batches
 from kblocks.data.readers import Pairs, read_lines, read_pairs, read_parallel
 from kblocks.data.segmentation import (
     PreparedScenes,
@@ -25,6 +26,7 @@ from kblocks.data.segmentation import (
     read_scenes,
     scene_batches,
 )
+from kblocks.data.squad import Question, read_squad
 from kblocks.data.substitute import Substitution
 from kblocks.data.superpixels import Cells, grid_cells, superpixel_graph, superpixels
 from kblocks.data.tagged_sentences import TaggedSentence, tagged_sentences, tagging_batches
@@ -58,6 +60,7 @@ __all__ = [
     "LabelledTexts",
     "Pairs",
     "PreparedScenes",
+    "Question",
     "SceneSplits",
     "Scenes",
     "Splits",
@@ -85,6 +88,7 @@ __all__ = [
     "pathfinder",
     "postorder",
     "prepare_scenes",
+    "question_batches",
     "random_windows",
     "read_camvid",
     "read_constituency",
@@ -96,6 +100,7 @@ __all__ = [
     "read_parallel",
     "read_photo",
     "read_scenes",
+    "read_squad",
     "read_trees",
     "read_word_vectors",
     "scene_batches",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kblocks.data.readers import read_lines
+from kblocks.files import find_file
 
 
 class Task(NamedTuple):
@@ -90,9 +91,9 @@ def read_glue(folder: str | Path, task: str, split: str) -> LabelledTexts:
 
 def _file(folder: Path, task: str, split: str) -> Path:
     names = f"{task}/{split}.tsv", f"{task}.{split}.tsv"
-    for name in (*names, *(f"{name}.gz" for name in names)):
-        if (folder / name).is_file():
-            return folder / name
+    found = [path for name in names if (path := find_file(folder, name))]
+    if found:
+        return found[0]
     raise FileNotFoundError(f"{folder} has neither {names[0]} nor {names[1]}, nor one with .gz.")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kblocks.data.pipelines import Batches, prefetched
+from kblocks.files import need_file
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _FILES = (
@@ -103,9 +104,7 @@ def read_fashion_mnist(folder: str | os.PathLike[str]) -> LabelledImages:
     folder = Path(folder)
     arrays = []
     for name in _FILES:
-        path = next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
-        if path is None:
-            raise ValueError(f"{folder} has neither {name} nor {name}.gz.")
+        path = need_file(folder, name)
         array = read_idx(path)
         axes = 3 if "images" in name else 1
         if array.ndim != axes or array.dtype != np.uint8:

@@ -1,4 +1,4 @@
-"""Batches of labelled texts, or pairs of texts, as BERT reads them."""
+"""Batches of labelled texts, or pairs of texts, as BERT or GPT reads them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from kblocks.data.pipelines import Batches, bucketed
-from kblocks.text import WordPieceVocabulary
+from kblocks.text import TaskCharacters, WordPieceVocabulary
 
-_BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
 
 
 def text_batches(
     first: Sequence[str],
     second: Sequence[str] | None,
     labels: Any,
-    vocabulary: WordPieceVocabulary,
+    vocabulary: WordPieceVocabulary | TaskCharacters,
     batch_size: int,
     max_length: int = 128,
     shuffle: bool = True,
@@ -39,14 +39,15 @@ def text_batches(
         drop_remainder: Leave out the batches that are not full.
 
     Returns:
-        `Batches`: of `({"tokens", "segments"}, labels)`, each of the former `(batch, time)` int32.
+        `Batches`: of what the vocabulary packs, as `({"tokens", "segments"}, labels)`, each of the
+        former `(batch, time)` int32.
     """
     encoded = [vocabulary.encode(list(texts)) for texts in (first, second) if texts is not None]
     lengths = sum(ids.row_lengths() for ids in encoded) + 1 + len(encoded)
-    bucket_of = np.searchsorted(_BUCKETS, np.minimum(lengths, max_length), side="left")
+    bucket_of = np.searchsorted(BUCKETS, np.minimum(lengths, max_length), side="left")
     labels = tf.constant(labels)
 
-    def examples(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def examples(rows: tf.Tensor) -> tuple[Any, tf.Tensor]:
         texts = (tf.gather(ids, rows) for ids in encoded)
         return vocabulary.pack(*texts, max_length=max_length), tf.gather(labels, rows)
 

@@ -1,6 +1,7 @@
 """SavedModels for TensorFlow Serving."""
 
 from kblocks.export.image_segmenter import ImageSegmenter
+from kblocks.export.question_answerer import QuestionAnswerer
 from kblocks.export.save import save
 from kblocks.export.servable import Request, Servable
 from kblocks.export.servable_model import ServableModel
@@ -14,6 +15,7 @@ from kblocks.export.tree_labeller import TreeLabeller
 
 __all__ = [
     "ImageSegmenter",
+    "QuestionAnswerer",
     "Request",
     "Servable",
     "ServableModel",

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 Output = dict[str, Any]
 
+_FIRST = ("text", "question")  # of two inputs
+
 
 class Served:
     """A SavedModel from strings or images to named outputs, by its default signature.
@@ -20,7 +22,8 @@ class Served:
             TensorFlow Serving takes it), or one version.
 
     Call arguments:
-        texts: Strings.
+        texts: Strings; of a signature with several inputs as many for each, in the order of
+            `inputs`.
 
     Returns:
         For each string the outputs by name, as Python values. `run` gives those of a batch, of
@@ -28,6 +31,7 @@ class Served:
 
     Attributes:
         version: The path of the version that was taken.
+        inputs: The names of its inputs; `text` or `question` comes first.
         takes_images: Whether it takes images, uint8 (batch, height, width, 3), and not strings.
 
     Raises:
@@ -55,25 +59,28 @@ class Served:
         self._model = tf.saved_model.load(str(self.version))
         self._signature = self._model.signatures.get("serving_default")
         inputs = self._signature.structured_input_signature[1] if self._signature else {}
-        if [spec.dtype for spec in inputs.values()] not in ([tf.string], [tf.uint8]):
+        dtypes = [spec.dtype for spec in inputs.values()]
+        if {*dtypes} != {tf.string} and dtypes != [tf.uint8]:
             found = ", ".join(f"{name} ({spec.dtype.name})" for name, spec in inputs.items())
             raise ValueError(
-                f"{self.version}: the default signature must take one input of strings, or one of "
+                f"{self.version}: the default signature must take inputs of strings, or one of "
                 f"images (uint8), and takes {found or 'none'}."
             )
-        [(self._input, spec)] = inputs.items()
-        self.takes_images = spec.dtype == tf.uint8
+        # A signature keeps no order.
+        self.inputs = tuple(sorted(inputs, key=lambda name: (name not in _FIRST, name)))
+        self.takes_images = dtypes == [tf.uint8]
 
-    def run(self, batch: Any) -> dict[str, np.ndarray]:
-        """The outputs of a batch by name, as arrays."""
+    def run(self, *batches: Any) -> dict[str, np.ndarray]:
+        """The outputs of a batch by name, as arrays; the arguments are one batch for each input."""
         dtype = tf.uint8 if self.takes_images else tf.string
-        outputs = self._signature(**{self._input: tf.constant(batch, dtype)})
+        pairs = zip(self.inputs, batches, strict=True)
+        outputs = self._signature(**{name: tf.constant(batch, dtype) for name, batch in pairs})
         return {name: output.numpy() for name, output in outputs.items()}
 
-    def __call__(self, texts: Sequence[str]) -> list[Output]:
-        outputs = self.run(list(texts))
+    def __call__(self, *texts: Sequence[str]) -> list[Output]:
+        outputs = self.run(*(list(column) for column in texts))
         values = {name: _plain(output.tolist()) for name, output in outputs.items()}
-        return [{name: rows[i] for name, rows in values.items()} for i in range(len(texts))]
+        return [{name: rows[i] for name, rows in values.items()} for i in range(len(texts[0]))]
 
 
 def _newest(directory: Path) -> Path:

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from kblocks.export.servable import Request
 from kblocks.export.text_embedder import check_fit
-from kblocks.models import BertClassifier
-from kblocks.text import WordPieceVocabulary
+from kblocks.models import BertClassifier, GPTClassifier
+from kblocks.text import TaskCharacters, WordPieceVocabulary
 
 Tensor = Any
 
@@ -19,7 +19,7 @@ class TextClassifier(tf.Module):
     Any bytes have a label. What a text has beyond `max_length` pieces is left out.
 
     Args:
-        model: Its encoder's ids are the vocabulary's.
+        model: Its ids are the vocabulary's.
         vocabulary: Cuts the strings.
         classes: The names of the model's classes; none for a model that says a number.
         max_length: The most pieces of a text or a pair, the special ones among them.
@@ -32,14 +32,15 @@ class TextClassifier(tf.Module):
 
     def __init__(
         self,
-        model: BertClassifier,
-        vocabulary: WordPieceVocabulary,
+        model: BertClassifier | GPTClassifier,
+        vocabulary: WordPieceVocabulary | TaskCharacters,
         classes: Sequence[str],
         max_length: int = 128,
         pairs: bool = False,
     ) -> None:
         super().__init__(name="text_classifier")
-        check_fit(model.encoder, vocabulary, max_length)
+        reader = model.encoder if isinstance(model, BertClassifier) else model.gpt
+        check_fit(reader, vocabulary, max_length)
         if len(classes) != model.num_classes and (classes or model.num_classes != 1):
             raise ValueError(f"`classes` must be {model.num_classes} names, got {list(classes)}.")
         self.model = model

@@ -58,7 +58,7 @@ class TextEmbedder(tf.Module):
         return [Request("serving_default", {"text": batch}) for batch in batches]
 
 
-def check_fit(encoder: Any, vocabulary: WordPieceVocabulary, max_length: int) -> None:
+def check_fit(encoder: Any, vocabulary: Any, max_length: int) -> None:
     """Refuse a vocabulary that is not the encoder's, and more pieces than it has positions."""
     if vocabulary.size != encoder.vocabulary_size:
         raise ValueError(

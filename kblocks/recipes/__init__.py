@@ -2,6 +2,7 @@
 
 from kblocks.recipes.characters import Characters
 from kblocks.recipes.glue import Glue
+from kblocks.recipes.glue_gpt import GlueGPT
 from kblocks.recipes.images import Images
 from kblocks.recipes.listops import ListOps
 from kblocks.recipes.parsing import Parsing
@@ -11,6 +12,7 @@ from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.segmentation import Segmentation
 from kblocks.recipes.sentiment import Sentiment
+from kblocks.recipes.squad import Squad
 from kblocks.recipes.tagging import Tagging
 from kblocks.recipes.translation import Translation
 
@@ -19,6 +21,7 @@ __all__ = ["Recipe", "RunDirectory", "TrainingConfig", "all_recipes", "get"]
 _ALL: tuple[Recipe, ...] = (
     Characters(),
     Glue(),
+    GlueGPT(),
     Images(),
     ListOps(),
     Parsing(),
@@ -26,6 +29,7 @@ _ALL: tuple[Recipe, ...] = (
     Pixels(),
     Segmentation(),
     Sentiment(),
+    Squad(),
     Tagging(),
     Translation(),
 )

@@ -8,14 +8,13 @@ and `train.py`), whose author reports 1.88 nats a character on Shakespeare's pla
 """
 
 import dataclasses
-import gzip
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from kblocks import data
 from kblocks.export import TextGenerator
+from kblocks.files import need_file, read_text
 from kblocks.models import GPT2
-from kblocks.recipes.files import need_file
 from kblocks.recipes.learning_rate import rise_and_fall
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import Keep, RunDirectory
@@ -82,7 +81,7 @@ class Characters(Recipe):
         if not 0 < config.held_out < 1:
             raise ValueError(f"`held_out` must be over 0 and less than 1, got {config.held_out!r}.")
         path = Path(config.data)
-        text = _read_text(need_file(path, "input.txt") if path.is_dir() else path)
+        text = read_text(need_file(path, "input.txt") if path.is_dir() else path)
         cut = int(len(text) * (1 - config.held_out))
         return TextSplits(text[:cut], text[cut:])
 
@@ -168,17 +167,3 @@ class Characters(Recipe):
         return TextGenerator(
             model, parts, config.continuation, config.temperature, config.top_k, config.seed
         )
-
-
-def _read_text(path: Path) -> str:
-    """A UTF-8 text, packed or not, its line ends as they stand.
-
-    Raises:
-        ValueError: It is not UTF-8.
-    """
-    content = path.read_bytes()
-    content = gzip.decompress(content) if path.suffix == ".gz" else content
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: the text is not UTF-8 ({error}).") from error

@@ -20,12 +20,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from kblocks import data
 from kblocks.export import TextParser
+from kblocks.files import find_file, need_file
 from kblocks.metrics import bracket_f1
 from kblocks.models import BahdanauTranslator, TransformerParser, TransformerTranslator
 from kblocks.models.translation import Translator
 from kblocks.parsing import right_branching
 from kblocks.plotting import plot_tree
-from kblocks.recipes.files import find_file, need_file
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.trees import Trees, TreeSplits

@@ -114,6 +114,13 @@ class Recipe:
         """Further arguments of Adam."""
         return {}
 
+    def optimizer(
+        self, config: Any, model: Any, options: dict[str, Any]
+    ) -> keras.optimizers.Optimizer:
+        """Adam with what the settings make its arguments; with weight decay it is called AdamW."""
+        adam = keras.optimizers.AdamW if "weight_decay" in options else keras.optimizers.Adam
+        return adam(**options)
+
     def score(
         self, config: Any, parts: Any, model: Any, split: Any, batches: Batches
     ) -> Callable[[], dict[str, float]]:
@@ -185,9 +192,10 @@ class Recipe:
             "gradient_accumulation_steps": config.accumulate if config.accumulate > 1 else None,
             **self.adam(config),
         }
-        optimizer = keras.optimizers.Adam(**options)
         if config.weight_decay:
-            optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **options)
+            options["weight_decay"] = config.weight_decay
+        optimizer = self.optimizer(config, model, options)
+        if config.weight_decay:
             optimizer.exclude_from_weight_decay(var_names=[*self.not_decayed])
         model.compile(
             GlobalNormClipping(optimizer, config.clip_norm),

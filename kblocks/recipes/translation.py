@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Literal
 
 from kblocks import data
 from kblocks.export import TextTranslator
+from kblocks.files import find_file, need_file
 from kblocks.metrics import bleu
 from kblocks.models import BahdanauTranslator, LuongTranslator, TransformerTranslator
 from kblocks.models.translation import Translator
 from kblocks.plotting import plot_attention
-from kblocks.recipes.files import find_file, need_file
 from kblocks.recipes.head_pictures import draw_head_statistics, draw_heads
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory

@@ -10,9 +10,9 @@ import numpy as np
 from kblocks import data
 from kblocks.data.tree_batches import UNLABELLED, LabelOf
 from kblocks.export import TreeLabeller
+from kblocks.files import find_file, need_file
 from kblocks.models import TreeLSTMClassifier
 from kblocks.plotting import plot_tree
-from kblocks.recipes.files import find_file, need_file
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.text import WordVocabulary

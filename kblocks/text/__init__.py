@@ -10,6 +10,8 @@ from kblocks.text.characters import CharacterVocabulary
 from kblocks.text.endings import word_endings
 from kblocks.text.pack import pack_segments
 from kblocks.text.subword import SubwordVocabulary
+from kblocks.text.task_characters import TaskCharacters
+from kblocks.text.windows import Windows, span_windows
 from kblocks.text.word_piece import WordPieceVocabulary
 from kblocks.text.words import WordVocabulary
 from kblocks.text.words_or_endings import WordsOrEndings
@@ -19,10 +21,13 @@ __all__ = [
     "ByteBPE",
     "CharacterVocabulary",
     "SubwordVocabulary",
+    "TaskCharacters",
+    "Windows",
     "WordPieceVocabulary",
     "WordVocabulary",
     "WordsOrEndings",
     "byte_alphabet",
     "pack_segments",
+    "span_windows",
     "word_endings",
 ]

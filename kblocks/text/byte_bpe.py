@@ -6,18 +6,16 @@ Sutskever 2019, "Language Models are Unsupervised Multitask Learners", section 2
 https://github.com/openai/gpt-2, `encoder.py`). Every byte is a piece, so nothing is unknown.
 """
 
-import gzip
-import json
 import os
 import re
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+from kblocks.files import LARGEST_JSON, find_file, read_json, read_text
 
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 _NO_UTF8 = re.compile("([\udc80-\udcff])")  # what "surrogateescape" makes of such bytes
-_LARGEST_FILE = 64 << 20
 _FORMATS = (("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt"), ("tokenizer.json", None))
 
 AnyPath = str | os.PathLike[str]
@@ -118,7 +116,7 @@ class ByteBPE:
                 where there are lines, the line), or text would be cut otherwise than GPT-2 does.
         """
         first, second = (Path(path), merges) if not Path(path).is_dir() else _find(Path(path))
-        content = _json(first)
+        content = read_json(first)
         if second is None:
             ids, pairs = _from_tokenizer(content, first)
         else:
@@ -197,47 +195,18 @@ def _tokenizer(ids: dict[str, int], merges: list[tuple[str, str]]) -> Any:
 def _find(folder: Path) -> tuple[Path, Path | None]:
     """The files of the first format that the folder has."""
     for names in _FORMATS:
-        wanted = [folder / name for name in names if name]
-        found = [
-            next((p for p in (path, Path(f"{path}.gz")) if p.is_file()), None) for path in wanted
-        ]
+        found = [find_file(folder, name) for name in names if name]
         if found[0] is None:
             continue
         if None in found:
-            raise FileNotFoundError(f"{found[0]} is there, and {wanted[1]} beside it is missing.")
+            raise FileNotFoundError(
+                f"{found[0]} is there, and {folder / str(names[1])} beside it is missing."
+            )
         return found[0], found[1] if len(found) == 2 else None
     raise FileNotFoundError(
         f"{folder}: expected encoder.json and vocab.bpe, vocab.json and merges.txt, or "
         "tokenizer.json."
     )
-
-
-def _text(path: Path) -> str:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with cast(Any, opener)(path, "rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: damaged gzip data: {error}.") from error
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB; this is no vocabulary.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}:{line}: the line is not UTF-8; convert the file.") from error
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: no JSON: {error.msg}.") from error
-    except RecursionError as error:
-        raise ValueError(f"{path}: no vocabulary: its JSON is nested too deeply.") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}.")
-    return content
 
 
 def _in_order(ids: dict[str, Any], path: Path) -> list[str]:
@@ -256,7 +225,7 @@ def _in_order(ids: dict[str, Any], path: Path) -> list[str]:
 
 
 def _merges(path: Path, ids: dict[str, Any]) -> list[tuple[str, str]]:
-    lines = _text(path).removesuffix("\n").split("\n")
+    lines = read_text(path, LARGEST_JSON).removesuffix("\n").split("\n")
     merges: dict[tuple[str, str], int] = {}
     for number, line in enumerate(lines, 1):
         if number == 1 and line.startswith("#version"):

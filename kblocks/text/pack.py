@@ -17,6 +17,7 @@ def pack_segments(
     start: int,
     end: int,
     padding: int,
+    between: int | None = None,
 ) -> dict[str, tf.Tensor]:
     """Put one or two segments into one row: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]`.
 
@@ -30,6 +31,7 @@ def pack_segments(
         start: The id that begins a row.
         end: The id that ends each segment.
         padding: The id behind the end of a shorter row.
+        between: The id that ends the first of two segments; `end` by default.
 
     Returns:
         A dict: `tokens` `(batch, time)` int32, and `segments` `(batch, time)` int32, 1 from the
@@ -76,13 +78,19 @@ def pack_segments(
         # |b| <= max(n - |a|, n / 2), where n is the room for both; a has what b leaves.
         most = tf.maximum(room - lengths, room // 2)
         kept = tf.minimum(second.row_lengths(), most)
-        before = [starts, _cut(first, tf.minimum(lengths, room - kept)), ends]
+        middles = ends if between is None else _column(between, rows)
+        before = [starts, _cut(first, tf.minimum(lengths, room - kept)), middles]
         after = [_cut(second, kept), ends]
     tokens = tf.concat([*before, *after], axis=1)
     segments = tf.concat(
         [tf.zeros_like(ids) for ids in before] + [tf.ones_like(ids) for ids in after], axis=1
     )
-    return {"tokens": tokens.to_tensor(padding), "segments": segments.to_tensor(0)}
+    # A batch without a row has a first column all the same, for who reads the first token.
+    shape = tf.stack([-1, tf.maximum(tokens.bounding_shape(axis=1), 1)])
+    return {
+        name: tf.ensure_shape(ids.to_tensor(default, shape=shape), [None, None])
+        for name, ids, default in (("tokens", tokens, padding), ("segments", segments, 0))
+    }
 
 
 def _column(id: int, rows: tf.Tensor) -> tf.RaggedTensor:

@@ -24,6 +24,7 @@ _CHINESE = (
 )
 _PUNCTUATION = r"[!-/:-@\[-`{-~\p{P}]"  # BERT counts all of ASCII's signs, $ and + as well
 _APART = r" \0 "
+_APART_HERE, _SAME_LENGTH = "\x1f", "\x1e"  # two controls, which are no text
 _BYTES_A_CHARACTER = 4
 
 
@@ -192,6 +193,37 @@ class WordPieceVocabulary(tf.Module):
         unknown = self.pieces[self.unknown]
         known = tf.where(length > self.max_word_length, unknown, words.flat_values)
         return self._cut.tokenize(words.with_flat_values(known)).merge_dims(1, 2)
+
+    def encode_with_offsets(
+        self, texts: Any
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Turn strings into ids, and say where in the string each piece's word stands.
+
+        The pieces of a word, or of a sign, have all its place: its first character and the one
+        behind its last. Bytes that are no UTF-8 are not counted.
+
+        Args:
+            texts: `(batch,)` strings, any bytes.
+
+        Returns:
+            The ids as `encode` gives them (but for a capital sigma before a sign, which ends a word
+            here), and where they begin and end, in characters: each `(batch, None)` int32, ragged.
+        """
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+        # Set apart by a control, of which the text has none any more; nothing is lost or joined.
+        texts = tf.strings.regex_replace(texts, _APART_HERE, _SAME_LENGTH)
+        apart = f"({_SPACE}|{_CHINESE}|{_PUNCTUATION})"
+        texts = tf.strings.regex_replace(texts, apart, rf"{_APART_HERE}\1{_APART_HERE}")
+        units = tf.strings.split(texts, _APART_HERE)
+        length = tf.strings.length(units.values, unit="UTF8_CHAR")
+        end = tf.cumsum(length)  # over all texts
+        before = tf.concat([[0], end], 0)
+        end -= tf.gather(before, tf.gather(units.row_starts(), units.value_rowids()))
+        pieces = self.encode(units.values)  # (units, None)
+        places = (end - length, end)
+        unit = pieces.value_rowids()
+        ids = units.with_values(pieces).merge_dims(1, 2)
+        return ids, *(ids.with_values(tf.gather(place, unit)) for place in places)
 
     def decode(self, ids: Any) -> tf.Tensor:
         """Turn ids into strings: pieces with spaces between, but none before `##`.

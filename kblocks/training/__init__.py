@@ -5,6 +5,7 @@ from kblocks.training.gradients_through_time import gradient_norms
 from kblocks.training.labelled_accuracy import LabelledAccuracy
 from kblocks.training.labelled_crossentropy import LabelledCrossentropy
 from kblocks.training.labelled_log_likelihood import LabelledLogLikelihood
+from kblocks.training.layerwise_adam import LayerwiseAdam
 from kblocks.training.linear_schedule import LinearSchedule
 from kblocks.training.masked_crossentropy import MaskedCrossentropy
 from kblocks.training.masked_metrics import MaskedAccuracy, TokenLoss
@@ -16,6 +17,7 @@ __all__ = [
     "LabelledAccuracy",
     "LabelledCrossentropy",
     "LabelledLogLikelihood",
+    "LayerwiseAdam",
     "LinearSchedule",
     "MaskedAccuracy",
     "MaskedCrossentropy",

@@ -149,9 +149,15 @@ def test_broken_files(saved: Path) -> None:
         weights.write_bytes(broken)
         with pytest.raises(ValueError, match=r"model\.safetensors is broken or cut short"):
             BertEncoder.from_pretrained(saved)
-    for text in ("{", "[1]", "\xff"):
-        config.write_bytes(text.encode("latin-1"))
-        with pytest.raises(ValueError, match=r"config\.json (is no JSON|must hold an object)"):
+    for text, message in (
+        (b"{", ":1: no JSON"),
+        (b"[1]", ": expected a JSON object, found list"),
+        (b"\xff", ":1: the line is not UTF-8"),
+        (b'{"a":' * 100_000, ": its JSON is nested too deeply"),
+        (b'{"a":' + b"9" * 10_000 + b"}", ": no JSON that can be read"),
+    ):
+        config.write_bytes(text)
+        with pytest.raises(ValueError, match=rf"config\.json{message}"):
             BertEncoder.from_pretrained(saved)
     config.unlink()
     with pytest.raises(FileNotFoundError, match=r"has no config\.json"):

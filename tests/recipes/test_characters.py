@@ -71,8 +71,14 @@ def test_the_splits(folder, tmp_path):
     with pytest.raises(ValueError, match="`held_out` must be over 0"):
         read(config(folder, held_out=1))
     (tmp_path / "input.txt").write_bytes(b"\xff")
-    with pytest.raises(ValueError, match="is not UTF-8"):
+    with pytest.raises(ValueError, match=r"input\.txt:1: the line is not UTF-8"):
         read(config(tmp_path))
+    (tmp_path / "input.txt").unlink()
+    packed = gzip.compress(b"ab" * 1000)
+    for damaged in (packed[:-9], packed[:12] + b"\xff" * 9, b"plain"):
+        (tmp_path / "input.txt.gz").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"input\.txt\.gz: damaged gzip data"):
+            read(config(tmp_path))
 
 
 def test_biases_and_norms_are_not_decayed(folder):

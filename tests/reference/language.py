@@ -52,3 +52,10 @@ def gpt(weights: Weights, ids: Array, norm: str = "post", **options: Any) -> Arr
 
 
 gpt2 = partial(gpt, norm="pre")
+
+
+def gpt_classifier(weights: Weights, ids: Array, norm: str, **options: Any) -> Array:
+    """Equation 3 before the softmax: W_y h + b_y of the last token that is no padding."""
+    h = hidden_states(within(weights, "gpt"), ids, norm, **options)[-1]
+    last = [row[count - 1] for row, count in zip(h, (ids >= 0).sum(axis=1), strict=True)]
+    return np.array(last) @ weights["head/kernel"] + weights["head/bias"]

@@ -233,7 +233,7 @@ def test_merges_that_are_none(lines: str, message: str, tmp_path: Path) -> None:
         (b"", r"encoder.json:1: no JSON"),
         (b'{"a": 0,\n"\xff": 1}', r"encoder.json:2: the line is not UTF-8"),
         (b"[1, 2]", r"encoder.json: expected a JSON object, found list"),
-        (b"[" * 100_000, r"encoder.json: no vocabulary: its JSON is nested too deeply"),
+        (b"[" * 100_000, r"encoder.json: its JSON is nested too deeply"),
     ],
 )
 def test_json_that_is_none(content: bytes, message: str, tmp_path: Path) -> None:

@@ -48,10 +48,19 @@ def test_one_segment(max_length: int) -> None:
     assert packed["tokens"].dtype == tf.int32
 
 
+def test_another_id_between() -> None:
+    """As GPT has it: start, text, delimiter, text, extract."""
+    ids = {"max_length": 9, "start": 20, "between": 21, "end": 22, "padding": -1}
+    packed = pack_segments(ragged([[5, 6], [7]]), ragged([[8], []]), **ids)
+    assert packed["tokens"].numpy().tolist() == [[20, 5, 6, 21, 8, 22], [20, 7, 21, 22, -1, -1]]
+    alone = pack_segments(ragged([[5, 6], [7]]), **ids)
+    assert alone["tokens"].numpy().tolist() == [[20, 5, 6, 22], [20, 7, 22, -1]]
+
+
 def test_no_rows() -> None:
     none = tf.RaggedTensor.from_row_splits(tf.zeros([0], tf.int32), [0])
     packed = pack_segments(none, none, max_length=8, **IDS)
-    assert packed["tokens"].shape == packed["segments"].shape == (0, 0)
+    assert packed["tokens"].shape == packed["segments"].shape == (0, 1)
 
 
 def test_wrong_arguments() -> None:

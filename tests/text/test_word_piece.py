@@ -1,6 +1,7 @@
 """WordPiece equals BERT's own program on any text, in the graph, whatever the system's language."""
 
 import importlib.util
+import itertools
 import os
 import random
 import subprocess
@@ -99,6 +100,39 @@ def test_nasty_text_as_the_reference(lower_case: bool) -> None:
         assert found_ids == as_reference(vocabulary, text), text
     flat = [id for row in ids for id in row]
     assert 0.01 < flat.count(vocabulary.unknown) / len(flat) < 0.5
+
+
+@pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
+def test_each_piece_has_its_place(lower_case: bool) -> None:
+    """What stands there gives these pieces, and all places together all pieces."""
+    # Whether a sigma ends a word, Unicode asks beyond the sign behind it.
+    nasty = [text for text in NASTY if not (isinstance(text, str) and "ΣΑΣ'Α" in text)]
+    vocabulary = WordPieceVocabulary(pieces_for(nasty, lower_case), lower_case)
+    expected = vocabulary.encode(nasty).to_list()
+    found, begins, ends = vocabulary.encode_with_offsets(nasty)
+    assert found.to_list() == expected
+    places: list[str] = []
+    pieces: list[list[int]] = []
+    for text, row, begin, end in zip(
+        nasty, expected, begins.to_list(), ends.to_list(), strict=True
+    ):
+        clean = text.decode(errors="ignore") if isinstance(text, bytes) else text
+        spans = list(zip(begin, end, strict=True))
+        assert all(0 <= b < e <= len(clean) for b, e in spans), text
+        assert all(a == b or a[1] <= b[0] for a, b in itertools.pairwise(spans)), text
+        for span in dict.fromkeys(spans):
+            places.append(clean[slice(*span)])
+            pieces.append([id for id, here in zip(row, spans, strict=True) if here == span])
+    assert vocabulary.encode(places).to_list() == pieces
+
+
+def test_places_by_hand(small: WordPieceVocabulary) -> None:
+    text = "The \U0001f600Un\u00e4ffable\x00\x1f,  a"
+    ids, begins, ends = small.encode_with_offsets([text, "", b"\xff a\xc3"])
+    assert small.tokens(ids).to_list() == [[b"the", b"[UNK]", b",", b"a"], [], [b"a"]]
+    assert begins.to_list() == [[0, 4, 16, 19], [], [1]]
+    assert ends.to_list() == [[3, 16, 17, 20], [], [2]]
+    assert small.encode_with_offsets(tf.zeros([0], tf.string))[1].shape[0] == 0
 
 
 def test_any_mixture_as_the_reference() -> None:

@@ -6,6 +6,7 @@ import keras
 
 from kblocks.layers.attention.checks import check_fraction
 from kblocks.models.language.bert_encoder import BertEncoder, initial
+from kblocks.models.language.depths import depths
 
 Tensor = Any
 
@@ -47,6 +48,21 @@ class BertModel(keras.Model):
             self.encoder.build()
         self.drop.build((None, self.encoder.hidden_dim))
         self.built = True
+
+    def depths(self) -> list[int]:
+        """How many layers stand above each trainable weight, as `LayerwiseAdam` wants it.
+
+        0 for the head and the pooler, 1 for the last layer of the encoder, and most for the
+        embeddings, below the first.
+        """
+        encoder = self.encoder
+        embeddings = (
+            encoder.token_embedding,
+            encoder.segment_embedding,
+            encoder.position_embedding,
+            encoder.embedding_norm,
+        )
+        return depths(self, [[layer] for layer in reversed(encoder.encoder)] + [[*embeddings]])
 
     def get_config(self) -> dict[str, Any]:
         encoder = keras.saving.serialize_keras_object(self.encoder)

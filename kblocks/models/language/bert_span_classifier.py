@@ -46,7 +46,7 @@ class BertSpanClassifier(BertModel):
     >>> model = BertSpanClassifier(encoder)
     >>> x = {"tokens": np.array([[2, 7, 3, 8, 9, 3]]), "segments": np.array([[0, 0, 0, 1, 1, 1]])}
     >>> model(x)["start"].shape, model.best_spans(x, max_length=2).shape
-    (TensorShape([1, 6]), TensorShape([1, 3]))
+    (TensorShape([1, 6]), TensorShape([1, 4]))
 
     References:
         Devlin et al. 2019, arXiv:1810.04805, sections 4.2, 4.3 and figure 4 (c).
@@ -70,16 +70,19 @@ class BertSpanClassifier(BertModel):
         """The best span of each row, and how it compares with saying nothing.
 
         Args:
-            inputs: A dict with `tokens` and `segments`.
+            inputs: A dict with `tokens` and `segments`. The last token of segment 1 is [SEP], which
+                is no part of an answer.
             max_length: The most tokens of an answer.
 
         Returns:
-            Floats (batch, 3): the first and the last position, and the span's S h_t + E h_t' less
-            that of [CLS], which stands for no answer (SQuAD 2.0). A row without a token in segment
-            1 gives the span (0, 0).
+            Floats (batch, 4): the first and the last position; the span's S h_t + E h_t' less that
+            of [CLS], which stands for no answer (SQuAD 2.0); and log p(start) + log p(end). A row
+            without such a token gives the span (0, 0), whose values are -1e30.
         """
         logits = self(inputs)
         inside = ops.logical_and(self.encoder.mask(inputs), ops.equal(inputs["segments"], 1))
+        followed = ops.pad(inside[:, 1:], [[0, 0], [0, 1]], constant_values=False)
+        inside = ops.logical_and(inside, followed)  # the last one is [SEP]
         sums = ops.expand_dims(logits["start"], 2) + ops.expand_dims(logits["end"], 1)
         time = ops.shape(sums)[1]
         length = ops.arange(time)[None, :] - ops.arange(time)[:, None]  # (start, end), less 1
@@ -88,6 +91,8 @@ class BertSpanClassifier(BertModel):
         sums = ops.where(ops.logical_and(both, allowed), sums, -1e30)
         flat = ops.reshape(sums, (-1, time * time))
         best = argmax(flat)
-        score = ops.max(flat, axis=-1) - logits["start"][:, 0] - logits["end"][:, 0]
-        span = ops.stack([best // time, best % time], axis=-1)
-        return ops.concatenate([ops.cast(span, score.dtype), score[:, None]], axis=-1)
+        total = ops.max(flat, axis=-1)
+        no_answer = logits["start"][:, 0] + logits["end"][:, 0]
+        every = ops.logsumexp(logits["start"], axis=-1) + ops.logsumexp(logits["end"], axis=-1)
+        values = (best // time, best % time, total - no_answer, total - every)
+        return ops.stack([ops.cast(value, total.dtype) for value in values], axis=-1)

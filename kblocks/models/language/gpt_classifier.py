@@ -14,6 +14,7 @@ from keras import ops
 
 from kblocks.backend import softmax_crossentropy
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.models.language.depths import depths
 from kblocks.models.language.language_model import LanguageModel, count_tokens, take_positions
 from kblocks.models.wide import wide
 
@@ -116,6 +117,15 @@ class GPTClassifier(keras.Model):
         nll = softmax_crossentropy(self.gpt.logits(h[:, :-1]), ops.maximum(labels, 0))
         real = ops.cast(labels >= 0, nll.dtype)  # (rows, time - 1)
         return ops.mean(ops.sum(nll * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1))
+
+    def depths(self) -> list[int]:
+        """How many layers stand above each trainable weight, as `LayerwiseAdam` wants it.
+
+        0 for the head and what normalises the last layer, 1 for that layer, and most for the
+        embeddings, below the first.
+        """
+        embeddings = [self.gpt.token_embedding, self.gpt.position_embedding]
+        return depths(self, [[layer] for layer in reversed(self.gpt.decoder)] + [embeddings])
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -47,6 +47,7 @@ class LanguageModel(keras.Model, Decodable, Pretrained):
         final_norm: `LayerNormalization` behind the last layer where `norm` is "pre", else `None`.
     """
 
+    padding: ClassVar[int] = NOTHING  # an id
     norm: ClassVar[str]
     sizes: ClassVar[dict[str, dict[str, int]]]
 
