@@ -237,6 +237,7 @@ model.compile(
     loss,
     jit_compile=False,
 )
+model.optimizer.build(model.trainable_variables)  # or `fit` makes them, and traces twice
 inputs, labels = windows(train_ids, STEPS * BATCH, np.random.default_rng(0))
 share = len(inputs) // EPOCHS
 history = {"loss": [], "val_loss": []}
