@@ -3,7 +3,16 @@
 import importlib
 import sys
 
-NAMES = ("decoding", "graph_lstm", "lstm", "lstm_2d", "transformer_encoder", "tree_lstm")
+NAMES = (
+    "bert",
+    "decoding",
+    "generation",
+    "graph_lstm",
+    "lstm",
+    "lstm_2d",
+    "transformer_encoder",
+    "tree_lstm",
+)
 
 
 def main() -> int:

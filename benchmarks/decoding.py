@@ -44,6 +44,7 @@ import tensorflow as tf
 from keras import ops
 
 from benchmarks import harness
+from benchmarks.keras_hub_layers import give_weights
 from kblocks import export, tokens
 from kblocks.data import libreoffice_help
 from kblocks.decoding import Decodable, beam_search
@@ -117,10 +118,10 @@ class KerasHub:
         ]
         for theirs, ours in zip(self.encoder, model.encoder, strict=True):
             theirs.build(x)
-            _give(ours, theirs)
+            give_weights(ours, theirs)
         for theirs, ours in zip(self.decoder, model.decoder, strict=True):
             theirs.build(x, x)
-            _give(ours, theirs)
+            give_weights(ours, theirs)
         self.sampler = keras_hub.samplers.BeamSampler(beam, return_all_beams=True)
         self.beam = beam
 
@@ -172,24 +173,6 @@ class KerasHub:
     def embed(self, ids: Any, start: Any = 0) -> Any:
         x = self.embedding(ids) * self.width**0.5
         return x + self.position(x, start_index=start)
-
-
-def _give(ours: Any, theirs: Any) -> None:
-    """Our layer's weights to keras-hub's, part by part."""
-    parts = [
-        (ours.self_attention, theirs._self_attention_layer),
-        (ours.self_attention_norm, theirs._self_attention_layer_norm),
-        (ours.feed_forward.inner, theirs._feedforward_intermediate_dense),
-        (ours.feed_forward.outer, theirs._feedforward_output_dense),
-        (ours.feed_forward_norm, theirs._feedforward_layer_norm),
-    ]
-    if hasattr(ours, "cross_attention"):
-        parts += [
-            (ours.cross_attention, theirs._cross_attention_layer),
-            (ours.cross_attention_norm, theirs._cross_attention_layer_norm),
-        ]
-    for our_part, their_part in parts:
-        their_part.set_weights(our_part.get_weights())
 
 
 def made(size: dict[str, int], vocabulary: int) -> TransformerTranslator:

@@ -184,9 +184,9 @@ def check_equal(contenders: dict[str, Call], mask: np.ndarray) -> None:
             )
 
 
-def large_product(size: int) -> Callable[[], Any]:
+def large_product(size: int, dtype: str = "float32") -> Callable[[], Any]:
     draw = np.random.default_rng(1)
-    a, b = (tf.constant(draw.normal(size=(size, size)), "float32") for _ in range(2))
+    a, b = (tf.cast(draw.normal(size=(size, size)), dtype) for _ in range(2))
     function = tf.function(lambda a, b: tf.matmul(a, b), autograph=False)
     return lambda: function(a, b)
 

@@ -85,6 +85,45 @@ def test_the_encoder_has_its_means_and_a_row_for_each_shape():
     assert "| 8 | 128 | 512 |" + " 70 / 70 |" * 5 + " 0.87 / 0.87 |" in table
 
 
+def test_bert_has_its_means_and_a_row_for_each_shape():
+    ways = ("kblocks", "keras-hub", "kblocks xla", "keras-hub xla", "torch")
+    rows = [
+        {
+            **{"pass": kind, "encoder": "MiniLM", "lengths": "mixed", "dtype": dtype},
+            **{f"{way} ms": ms for way in ways},
+            "kblocks share": 0.5,
+        }
+        for dtype in ("float32", "bfloat16")
+        for kind, ms in (("forward", 70.4), ("training", 301.2))
+    ]
+    means = {"float32, forward, torch / kblocks": 1.8, "bfloat16, training, torch / kblocks": 2.25}
+    table = TABLES["bert"]([{"name": "bench_bert", "means": means, "rows": rows}])
+    assert "| times as fast as transformers with PyTorch | 1.80 |  |  | 2.25 |" in table
+    for dtype in ("float32", "bfloat16"):
+        times = " 70 / 301 |" * 5
+        assert f"| {dtype} | MiniLM | mixed |{times} 0.50 / 0.50 |" in table
+
+
+def test_generation_has_a_row_for_each_batch_and_the_training():
+    size = {"model": "12 x 768", "parameters": 124_439_808, "batch": 8}
+    rates = {"kblocks tokens/s": 1234.5, "kblocks xla tokens/s": 2000.0}
+    ratios = {"kblocks": 1.5, "kblocks xla": 2.5}
+    row, training = (
+        {
+            **size,
+            **rates,
+            f"{peer} tokens/s": 800.0,
+            **{f"{peer} / {way}": ratio for way, ratio in ratios.items()},
+        }
+        for peer in ("transformers", "torch")
+    )
+    bench = {"name": "bench_generation", "rows": [row], "training": [training]}
+    table = TABLES["generation"]([bench])
+    for what in ("generation", "training"):
+        expected = f"| {what} | 12 x 768, 124.4 M | 8 | 1,234 | 2,000 | 800 | 1.50 | 2.50 |"
+        assert expected in table
+
+
 def test_decoding_has_the_search_and_the_exports():
     ways = ("kblocks", "uncached", "keras-hub", "kblocks xla", "keras-hub xla")
     size = {"layers": 6, "width": 512, "vocabulary": 37000}

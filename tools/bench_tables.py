@@ -114,6 +114,73 @@ def transformer_encoder(results: Sequence[Result]) -> str:
     return f"{means_table}\n\n{_folded(markdown(header, rows))}"
 
 
+def bert(results: Sequence[Result]) -> str:
+    """The benchmark of BERT's encoder: the means by peer and dtype, then each shape."""
+    found = _benchmark(results, "bert")
+    means, dtypes = found.get("means", {}), ("float32", "bfloat16")
+    against = {
+        "keras-hub": "keras-hub / kblocks",
+        "keras-hub under XLA": "keras-hub xla / kblocks",
+        "keras-hub, both under XLA": "keras-hub xla / kblocks xla",
+        "transformers with PyTorch": "torch / kblocks",
+    }
+    summary = [
+        [
+            f"times as fast as {peer}",
+            *(_times(means.get(f"{d}, {kind}, {ratio}")) for d in dtypes for kind in PASSES),
+        ]
+        for peer, ratio in against.items()
+        if means
+    ]
+    shapes: dict[tuple[str, ...], dict[str, Result]] = defaultdict(dict)
+    for row in found.get("rows", []):
+        shapes[row["dtype"], row["encoder"], row["lengths"]][row["pass"]] = row
+    ways = ("kblocks", "keras-hub", "kblocks xla", "keras-hub xla", "torch")
+    rows = [
+        [
+            *shape,
+            *(" / ".join(f"{by_pass[kind][f'{way} ms']:.0f}" for kind in PASSES) for way in ways),
+            " / ".join(_times(by_pass[kind]["kblocks share"]) for kind in PASSES),
+        ]
+        for shape, by_pass in shapes.items()
+    ]
+    names = ("kblocks", "keras-hub", "kblocks, XLA", "keras-hub, XLA", "transformers")
+    header = ["numbers", "encoder", "lengths", *(f"{name}, ms" for name in names), "share"]
+    means_header = [f"{kind}, {d}" for d in dtypes for kind in ("forward", "training step")]
+    means_table = markdown(["geometric mean", *means_header], summary)
+    return f"{means_table}\n\n{_folded(markdown(header, rows))}"
+
+
+def generation(results: Sequence[Result]) -> str:
+    """The benchmark of GPT-2: tokens a second that it says, and that a small one learns from."""
+    found = _benchmark(results, "generation")
+    rows = [
+        [
+            what,
+            f"{row['model']}, {row['parameters'] / 1e6:.1f} M",
+            str(row["batch"]),
+            *(_count(row[f"{way} tokens/s"]) for way in ("kblocks", "kblocks xla", peer)),
+            *(_times(row[f"{peer} / {way}"]) for way in ("kblocks", "kblocks xla")),
+        ]
+        for what, peer, some in (
+            ("generation", "transformers", found.get("rows", [])),
+            ("training", "torch", found.get("training", [])),
+        )
+        for row in some
+    ]
+    header = [
+        "tokens/s",
+        "model",
+        "batch",
+        "kblocks",
+        "kblocks, XLA",
+        "PyTorch",
+        "times as fast",
+        "under XLA",
+    ]
+    return markdown(header, rows)
+
+
 def decoding(results: Sequence[Result]) -> str:
     """The benchmark of beam search, and of the exported translator."""
     found = _benchmark(results, "decoding")

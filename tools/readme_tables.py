@@ -14,7 +14,9 @@ from pathlib import Path
 
 from tools.bench_tables import (
     Result,
+    bert,
     decoding,
+    generation,
     graph_lstm,
     lstm,
     lstm_2d,
@@ -187,7 +189,9 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digit
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "bert": bert,
     "decoding": decoding,
+    "generation": generation,
     "glue": glue,
     "graph_lstm": graph_lstm,
     "language": language,

@@ -60,6 +60,15 @@ PICTURES = Path("runs/tutorials")
 PICTURES.mkdir(parents=True, exist_ok=True)
 keras.utils.set_random_seed(0)
 
+
+def ready(model, optimizer, loss, **options):
+    """Compile, and make all variables now: `fit` would make them as it traces, and trace twice."""
+    model.compile(optimizer, loss, jit_compile=False, **options)
+    if not model.built:
+        model.build()
+    optimizer.build(model.trainable_variables)
+
+
 # %% [markdown]
 # ## What the lecture says
 #
@@ -141,11 +150,7 @@ def in_ring(points):
 
 cell_layer = kblocks.layers.LSTM(16)
 one_to_one = keras.Sequential([keras.Input((1, 2)), cell_layer, keras.layers.Dense(1)])
-one_to_one.compile(
-    keras.optimizers.Adam(0.03),
-    keras.losses.BinaryCrossentropy(from_logits=True),
-    jit_compile=False,
-)
+ready(one_to_one, keras.optimizers.Adam(0.03), keras.losses.BinaryCrossentropy(from_logits=True))
 one_to_one.fit(points[:, None], in_ring(points), batch_size=100, epochs=40, verbose=0)
 
 gates = cell_layer.cell.gates(points, np.zeros((len(points), 16), "float32"))
@@ -220,7 +225,7 @@ names = ended(ids_of(NAMES))  # (numbers, letters)
 one_to_many = SequenceGenerator(
     FIRST + len(LETTERS), 48, 16, condition="token", condition_size=len(NAMES)
 )
-one_to_many.compile(keras.optimizers.Adam(0.02), MaskedCrossentropy(), jit_compile=False)
+ready(one_to_many, keras.optimizers.Adam(0.02), MaskedCrossentropy())
 known = {"condition": numbers, "target": begun(names)}
 all_names = {"batch_size": len(NAMES), "shuffle": False}  # in each step
 again = np.tile(np.arange(len(NAMES)), 25)  # 25 steps an epoch: there is much to do between epochs
@@ -276,10 +281,10 @@ def winner(ids):
 
 ballots = votes(2000, np.random.default_rng(1), LONGEST)
 many_to_one = SequenceClassifier(3, 2, units=16, embedding_dim=4)
-many_to_one.compile(
+ready(
+    many_to_one,
     keras.optimizers.Adam(0.02),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    jit_compile=False,
 )
 many_to_one.fit(ballots, winner(ballots), batch_size=50, epochs=6, verbose=0)
 
@@ -342,7 +347,7 @@ many_to_many = BahdanauTranslator(
     FIRST + KINDS, FIRST + KINDS, embedding_dim=16, units=32, cell="lstm"
 )
 optimizer = GlobalNormClipping(keras.optimizers.Adam(0.01), 1.0)
-many_to_many.compile(optimizer, MaskedCrossentropy(), jit_compile=False)
+ready(many_to_many, optimizer, MaskedCrossentropy())
 many_to_many.fit(
     {"source": letters, "target": begun(in_order)},
     in_order,
@@ -394,12 +399,7 @@ right_tags, guesses = {}, {}
 for name, bidirectional in (("forward", False), ("both directions", True)):
     keras.utils.set_random_seed(0)
     tagger = SequenceTagger(7, 2, units=16, embedding_dim=8, bidirectional=bidirectional)
-    tagger.compile(
-        keras.optimizers.Adam(0.02),
-        LabelledCrossentropy(),
-        metrics=[LabelledAccuracy()],
-        jit_compile=False,
-    )
+    ready(tagger, keras.optimizers.Adam(0.02), LabelledCrossentropy(), metrics=[LabelledAccuracy()])
     tagger.fit(train_ids, train_labels, batch_size=50, epochs=EPOCHS, verbose=0)
     guesses[name] = ops.convert_to_numpy(ops.softmax(tagger(test_ids)))[..., 1]
     hits = (guesses[name] > 0.5) == test_labels
@@ -434,10 +434,10 @@ figure
 
 # %%
 reader = SequenceClassifier(FIRST + len(LETTERS), len(NAMES), units=32, embedding_dim=16)
-reader.compile(
+ready(
+    reader,
     keras.optimizers.Adam(0.02),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    jit_compile=False,
 )
 reader.fit(ids_of(NAMES)[again], again, epochs=6, **all_names, verbose=0)
 understood = ops.convert_to_numpy(reader(ids_of(NAMES))).argmax(-1)

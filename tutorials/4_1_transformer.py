@@ -273,6 +273,8 @@ def train(model_class, arranged, steps=STEPS):
         metrics=[MaskedAccuracy()],
         jit_compile=False,
     )
+    model.build()
+    model.optimizer.build(model.trainable_variables)  # or `fit` makes them, and traces twice
     inputs, labels = examples(steps * BATCH, arranged, np.random.default_rng(1))
     model.fit(inputs, labels, batch_size=BATCH, epochs=1, verbose=0)
     test, wanted = examples(200 if QUICK else 500, arranged, np.random.default_rng(2))

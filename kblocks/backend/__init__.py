@@ -7,6 +7,7 @@ when it is called; TensorFlow, JAX and PyTorch are imported only then.
 from kblocks.backend.argmax import argmax
 from kblocks.backend.compiled import compiled
 from kblocks.backend.dense_gradient import dense_gradient
+from kblocks.backend.drop import drop
 from kblocks.backend.gradient import gradient
 from kblocks.backend.known_values import known_values
 from kblocks.backend.node_scan import node_scan
@@ -19,6 +20,7 @@ __all__ = [
     "argmax",
     "compiled",
     "dense_gradient",
+    "drop",
     "gradient",
     "known_values",
     "node_scan",

@@ -1,4 +1,4 @@
-"""Pictures of what a model does: attention, gates, gradients, trees, learning curves.
+"""Pictures of what a model does: attention, gates, gradients, similarity, trees, learning curves.
 
 Each function returns a `matplotlib.figure.Figure` and, given a `path`, writes it there as PNG,
 whole or not at all. None of them touches pyplot, so they work without a display and in threads.
@@ -13,6 +13,7 @@ from kblocks.plotting.head_statistics import plot_head_statistics
 from kblocks.plotting.heads import plot_heads
 from kblocks.plotting.images import plot_images
 from kblocks.plotting.segmentation import class_colors, plot_segmentation
+from kblocks.plotting.similarity import plot_similarity
 from kblocks.plotting.trees import plot_tree
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "plot_heads",
     "plot_images",
     "plot_segmentation",
+    "plot_similarity",
     "plot_tree",
 ]

@@ -76,10 +76,11 @@ def plot_heads(
             )
             axes.set(xticks=[], yticks=[])
     size = 8 + 2 * width  # points, of what stands over a picture
+    upright = 0 if max(map(len, source)) == 1 else 90  # degrees; single characters need not lie
     for head, axes in enumerate(grid[0], start=1):
         axes.set_title(f"head {head}", fontsize=size)
         axes.tick_params(length=0, pad=2, labelbottom=False, labeltop=True)
-        label_ticks(axes.xaxis, source, fontsize=_LABEL, rotation=90)
+        label_ticks(axes.xaxis, source, fontsize=_LABEL, rotation=upright)
     for layer, (first, last) in enumerate(grid[:, [0, -1]], start=1):
         first.tick_params(length=0, pad=2)
         label_ticks(first.yaxis, target, fontsize=_LABEL)

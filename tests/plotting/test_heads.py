@@ -62,6 +62,14 @@ def test_labels_of_heads_keep_apart(length):
     assert all(box.y0 >= picture.y1 for box in columns)
 
 
+def test_single_characters_stand_upright_and_apart():
+    figure = plot_heads(weights(1, 2, 30, 30), "W" * 30)
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {0}
+    assert apart([(box.x0, box.x1) for box in (label.get_window_extent() for label in labels)])
+
+
 def test_lines_lead_from_who_looks_to_what_is_looked_at(tmp_path):
     head = np.array([[0.9, 0.1, 0.0], [0.005, 0.0, 0.995]])
     path = tmp_path / "lines.png"

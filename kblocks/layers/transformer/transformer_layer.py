@@ -17,6 +17,7 @@ from kblocks.layers.attention.checks import (
     check_sequence,
     check_sequence_shape,
 )
+from kblocks.layers.attention.dropout import Dropout
 from kblocks.layers.attention.multi_head_attention import MultiHeadAttention
 from kblocks.layers.transformer.activations import get_activation, serialize_activation
 from kblocks.layers.transformer.feed_forward import FeedForward
@@ -68,7 +69,7 @@ class TransformerLayer(keras.layers.Layer):
         self.epsilon = epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.seed = seed
-        self.drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy)
+        self.drop = Dropout(dropout, seed=seed, dtype=self.dtype_policy)
 
     def _attention(self, name: str, inputs_shape: tuple, memory_shape: tuple) -> MultiHeadAttention:
         width = inputs_shape[2]

@@ -14,6 +14,7 @@ from keras import ops
 
 from kblocks.layers import LayerNormalization, LearnedPositionEmbedding, TransformerEncoderLayer
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.layers.attention.dropout import Dropout
 from kblocks.models.ids import checked_ids
 from kblocks.models.language.pretrained import Pretrained
 
@@ -140,7 +141,7 @@ class BertEncoder(keras.Model, Pretrained):
         )
         self.position_embedding = LearnedPositionEmbedding(max_length, initial(), dtype=policy)
         self.embedding_norm = LayerNormalization(epsilon, dtype=policy)
-        self.drop = keras.layers.Dropout(dropout, dtype=policy)
+        self.drop = Dropout(dropout, dtype=policy)
         self.encoder = [
             TransformerEncoderLayer(
                 num_heads,
@@ -183,7 +184,12 @@ class BertEncoder(keras.Model, Pretrained):
         x = (None, None, self.hidden_dim)
         self.token_embedding.build()
         self.segment_embedding.build()
-        parts = (self.position_embedding, self.embedding_norm, self.drop, *self.encoder)
+        parts: list[keras.layers.Layer] = [
+            self.position_embedding,
+            self.embedding_norm,
+            self.drop,
+            *self.encoder,
+        ]
         for part in parts:
             part.build(x)
         if self.pooler is not None:

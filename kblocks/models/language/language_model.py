@@ -16,6 +16,7 @@ from kblocks.backend import known_values
 from kblocks.decoding import Decodable, Decoded, beam_search, greedy, sample
 from kblocks.layers import LayerNormalization, LearnedPositionEmbedding, TransformerEncoderLayer
 from kblocks.layers.attention.checks import check_fraction, check_positive
+from kblocks.layers.attention.dropout import Dropout
 from kblocks.models.ids import checked_ids
 from kblocks.models.language.pretrained import Pretrained
 from kblocks.models.wide import wide
@@ -99,7 +100,7 @@ class LanguageModel(keras.Model, Decodable, Pretrained):
             vocabulary_size, hidden_dim, embeddings_initializer=initial, dtype=policy
         )
         self.position_embedding = LearnedPositionEmbedding(max_length, initial, dtype=policy)
-        self.drop = keras.layers.Dropout(dropout, dtype=policy)
+        self.drop = Dropout(dropout, dtype=policy)
         self.decoder = [
             TransformerEncoderLayer(
                 num_heads,

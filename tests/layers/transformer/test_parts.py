@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from kblocks import layers
+from kblocks.layers.transformer.activations import get_activation
 from tests.contract import NUMBERS_ONLY, check_layer
 from tests.layers.transformer.samples import mask, sequence
 from tests.reference import transformer as reference
@@ -151,3 +153,15 @@ def test_a_position_without_a_vector_is_no_number_where_time_is_free(jit_compile
     found = np.isnan(run(sequence()))
     assert found[:, 4].all()
     assert not found[:, :4].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gelu_is_keras_own_also_in_its_gradient(dtype: str) -> None:
+    x = tf.constant(np.linspace(-9, 9, 1001), dtype)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours, theirs = get_activation("gelu")(x), keras.activations.gelu(x)
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    np.testing.assert_allclose(tape.gradient(ours, x), tape.gradient(theirs, x), atol=2e-6)
+    layer = layers.FeedForward(4, "gelu")
+    assert layers.FeedForward.from_config(layer.get_config()).activation is layer.activation

