@@ -12,10 +12,15 @@ from tests.contract.saving import model_of
 
 @functools.cache
 def two_replicas() -> Any:
-    """One strategy for all of a process: two would use the same names for their collectives."""
+    """The strategy of `kblocks.distribute` on CPUs, its sums on one of them.
+
+    TensorFlow's collectives would not do: two strategies in a process use the same names for them,
+    and once one was stopped, all later ones fail.
+    """
     import tensorflow as tf
 
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    one_device = tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_device)
 
 
 def _fit_one_step(

@@ -9,11 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from kblocks.models import BertClassifier
 from kblocks.training import GlobalNormClipping, LayerwiseAdam, LinearSchedule
+from tests.contract.training import two_replicas
 from tests.models.language.bert_samples import encoder, texts
 
 DEPTHS, DECAY, RATE = [1, 1, 0, 0], 0.3, 0.05
@@ -102,9 +102,7 @@ def test_two_replicas_are_one_device() -> None:
         return two_layers(GlobalNormClipping(inner, 0.1), jit_compile=False)
 
     expected = fit(made(), epochs=2)
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")][:2]
-    assert len(devices) == 2
-    with tf.distribute.MirroredStrategy(devices).scope():
+    with two_replicas().scope():
         model = made()
     for found, value in zip(fit(model, epochs=2), expected, strict=True):
         np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
