@@ -9,7 +9,7 @@ import tensorflow as tf
 from kblocks.data.pipelines import Batches, bucketed
 from kblocks.text import WordPieceVocabulary
 
-_BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+BUCKETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
 
 
 def text_batches(
@@ -43,7 +43,7 @@ def text_batches(
     """
     encoded = [vocabulary.encode(list(texts)) for texts in (first, second) if texts is not None]
     lengths = sum(ids.row_lengths() for ids in encoded) + 1 + len(encoded)
-    bucket_of = np.searchsorted(_BUCKETS, np.minimum(lengths, max_length), side="left")
+    bucket_of = np.searchsorted(BUCKETS, np.minimum(lengths, max_length), side="left")
     labels = tf.constant(labels)
 
     def examples(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

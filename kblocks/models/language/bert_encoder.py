@@ -4,7 +4,9 @@
     h   = encoder layers of x                  each position sees all, before and after it
     c   = tanh(W_c h_1 + b_c)                  the pooler, of the first token, [CLS]
 
-The layers are those of the Transformer's encoder, post-norm, with GELU in place of the ReLU.
+The layers are those of the Transformer's encoder, post-norm, with GELU in place of the ReLU. With
+`causal=True` it is the left-to-right model that the paper compares with (section 5.1): a position
+sees none after it, and the pooler reads the last token, the only one that has seen all.
 """
 
 from typing import Any
@@ -53,6 +55,8 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: Of the layer normalisations.
         pooler: Whether there is one.
         padding: The id of padding.
+        causal: Whether a position sees only those up to its own. Then the pooler reads the last
+            token that is no padding.
 
     Call arguments:
         inputs: Int ids (batch, time), or a dict of these as `tokens` and, of the same shape, of the
@@ -95,6 +99,7 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: float = 1e-12,
         pooler: bool = True,
         padding: int = 0,
+        causal: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -130,6 +135,7 @@ class BertEncoder(keras.Model, Pretrained):
         self.epsilon = epsilon
         self.has_pooler = pooler
         self.padding = padding
+        self.causal = causal
 
         policy = self.dtype_policy
         self.token_embedding = keras.layers.Embedding(
@@ -149,6 +155,7 @@ class BertEncoder(keras.Model, Pretrained):
                 dropout=dropout,
                 attention_dropout=attention_dropout,
                 epsilon=epsilon,
+                causal=causal,
                 kernel_initializer=initial(),
                 dtype=policy,
                 name=f"encoder_{i}",
@@ -194,7 +201,7 @@ class BertEncoder(keras.Model, Pretrained):
         h = self._read(inputs, training)[0][-1]
         outputs = {"sequence": h}
         if self.pooler is not None:
-            outputs["pooled"] = self.pooler(h[:, 0])
+            outputs["pooled"] = self.pooler(self._of_the_whole(h, inputs))
         return outputs
 
     def hidden_states(self, inputs: Any) -> Tensor:
@@ -208,6 +215,14 @@ class BertEncoder(keras.Model, Pretrained):
     def mask(self, inputs: Any) -> Tensor:
         """Where there is no padding, booleans (batch, time)."""
         return ops.not_equal(self._divided(inputs)[0], self.padding)
+
+    def _of_the_whole(self, h: Tensor, inputs: Any) -> Tensor:
+        """The state that has seen the whole text: the first, or the last if causal."""
+        if not self.causal:
+            return h[:, 0]
+        mask = self.mask(inputs)
+        last = ops.max(ops.where(mask, ops.arange(ops.shape(mask)[1]), 0), axis=1)
+        return ops.take_along_axis(h, ops.reshape(last, (-1, 1, 1)), axis=1)[:, 0]
 
     def _read(self, inputs: Any, training: bool) -> tuple[list[Tensor], list[Tensor]]:
         """The states below and above each layer, and the weights of its attention."""
@@ -259,6 +274,7 @@ class BertEncoder(keras.Model, Pretrained):
             "activation",
             "epsilon",
             "padding",
+            "causal",
         )
         return {
             **super().get_config(),
