@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from kblocks.data.documents import TokenisedDocuments
 from kblocks.text import WordPieceVocabulary
 
 INDEX = "shards.json"
 _LARGEST_INDEX = 1 << 20
-_LISTS = {name: tf.io.RaggedFeature(tf.int64) for name in ("pieces", "lengths")}
 
 
 class ShardedDocuments(NamedTuple):
@@ -138,10 +138,12 @@ def _documents(path: Path, count: int, size: int) -> Iterator[list[np.ndarray]]:
             record = next(records, None)
             if record is None:
                 break
-            lists = tf.io.parse_single_example(record, _LISTS)
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            features = tf.train.Example.FromString(record.numpy()).features.feature
+        except (tf.errors.DataLossError, DecodeError) as error:
             raise ValueError(f"{path}: record {number} (from 0) is damaged.") from error
-        pieces, lengths = lists["pieces"].numpy(), lists["lengths"].numpy()
+        pieces, lengths = (
+            np.array(features[name].int64_list.value, "int64") for name in ("pieces", "lengths")
+        )
         if lengths.sum() != len(pieces) or (lengths < 1).any() or not len(pieces):
             raise ValueError(f"{path}: record {number} (from 0) is no document of sentences.")
         if pieces.min() < 0 or pieces.max() >= size:

@@ -88,10 +88,11 @@ class PairMaker:
 
     A passage is divided after one of its sentences, any but the last. B is the rest of it, or as
     much of another document, from any of its sentences on: whole sentences until the row is full,
-    as in the passage, so that lengths do not tell what follows. What is longer than the row loses
-    its end, the longer segment first. Differently from BERT's program any *sentence* of the others
-    is as likely as another, not any document: else what stands in a short one would be known to be
-    from elsewhere. What takes the place of a rest comes in another epoch.
+    as in the passage, so that lengths do not tell what follows. What is too much is cut off from
+    the longer segment: the beginning of A, or the end of B, so that they meet. Differently from
+    BERT's program any *sentence* of the others is as likely as another, not any document: else what
+    stands in a short one would be known to be from elsewhere. What a B from elsewhere takes the
+    place of comes in another epoch.
 
     Args:
         documents: At least two documents.
@@ -140,7 +141,7 @@ class PairMaker:
         b_end = tf.gather(self.begins, tf.where(follows, end, last))
         # |B| <= max(n - |A|, n / 2), where n is the room for both; A has what B leaves.
         b_end = tf.minimum(b_end, b + tf.maximum(room - (a_end - a), room // 2))
-        a_end = tf.minimum(a_end, a + room - (b_end - b))
+        a = tf.maximum(a, a_end - room + (b_end - b))
         return Spans(a, a_end, b, b_end, follows)
 
 

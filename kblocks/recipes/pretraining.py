@@ -13,6 +13,7 @@ The paper's comparisons (section 5.1) are `next_sentence=false`, and with it
 """
 
 import dataclasses
+import math
 import shutil
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -172,6 +173,8 @@ class Pretraining(Recipe):
             dropout=config.dropout,
             attention_dropout=config.dropout,
             padding=parts.padding,
+            # As large, beside the width, as BERT's in its width of 768.
+            initializer_range=0.02 * math.sqrt(768 / config.width),
             causal=config.objective == "left_to_right",
         )
         if encoder.pooler is not None and not config.next_sentence:

@@ -55,6 +55,9 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: Of the layer normalisations.
         pooler: Whether there is one.
         padding: The id of padding.
+        initializer_range: The deviation of the normal, cut at two of them, that weights are drawn
+            from. BERT's 0.02 suits its width; narrower networks do not learn next sentences from
+            so small weights.
         causal: Whether a position sees only those up to its own. Then the pooler reads the last
             token that is no padding.
 
@@ -99,6 +102,7 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: float = 1e-12,
         pooler: bool = True,
         padding: int = 0,
+        initializer_range: float = 0.02,
         causal: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -122,6 +126,7 @@ class BertEncoder(keras.Model, Pretrained):
             )
         check_fraction("dropout", dropout)
         check_fraction("attention_dropout", attention_dropout)
+        check_positive("initializer_range", initializer_range, float)
         self.vocabulary_size = vocabulary_size
         self.num_layers = layers
         self.hidden_dim = hidden_dim
@@ -135,16 +140,17 @@ class BertEncoder(keras.Model, Pretrained):
         self.epsilon = epsilon
         self.has_pooler = pooler
         self.padding = padding
+        self.initializer_range = initializer_range
         self.causal = causal
 
         policy = self.dtype_policy
         self.token_embedding = keras.layers.Embedding(
-            vocabulary_size, hidden_dim, embeddings_initializer=initial(), dtype=policy
+            vocabulary_size, hidden_dim, embeddings_initializer=self.initial(), dtype=policy
         )
         self.segment_embedding = keras.layers.Embedding(
-            segments, hidden_dim, embeddings_initializer=initial(), dtype=policy
+            segments, hidden_dim, embeddings_initializer=self.initial(), dtype=policy
         )
-        self.position_embedding = LearnedPositionEmbedding(max_length, initial(), dtype=policy)
+        self.position_embedding = LearnedPositionEmbedding(max_length, self.initial(), dtype=policy)
         self.embedding_norm = LayerNormalization(epsilon, dtype=policy)
         self.drop = keras.layers.Dropout(dropout, dtype=policy)
         self.encoder = [
@@ -156,7 +162,7 @@ class BertEncoder(keras.Model, Pretrained):
                 attention_dropout=attention_dropout,
                 epsilon=epsilon,
                 causal=causal,
-                kernel_initializer=initial(),
+                kernel_initializer=self.initial(),
                 dtype=policy,
                 name=f"encoder_{i}",
             )
@@ -164,7 +170,7 @@ class BertEncoder(keras.Model, Pretrained):
         ]
         self.pooler = (
             keras.layers.Dense(
-                hidden_dim, activation="tanh", kernel_initializer=initial(), dtype=policy
+                hidden_dim, activation="tanh", kernel_initializer=self.initial(), dtype=policy
             )
             if pooler
             else None
@@ -185,6 +191,10 @@ class BertEncoder(keras.Model, Pretrained):
         if size not in SIZES:
             raise ValueError(f"`size` must be one of {tuple(SIZES)}, got {size!r}.")
         return cls(vocabulary_size, **{**SIZES[size], **changes})
+
+    def initial(self) -> Any:
+        """What draws the weights, of the heads as well."""
+        return keras.initializers.TruncatedNormal(stddev=self.initializer_range)
 
     def build(self, input_shape: Any = None) -> None:
         x = (None, None, self.hidden_dim)
@@ -274,6 +284,7 @@ class BertEncoder(keras.Model, Pretrained):
             "activation",
             "epsilon",
             "padding",
+            "initializer_range",
             "causal",
         )
         return {
@@ -282,8 +293,3 @@ class BertEncoder(keras.Model, Pretrained):
             "layers": self.num_layers,
             "pooler": self.has_pooler,
         }
-
-
-def initial() -> Any:
-    """Normal with deviation 0.02, cut at two deviations, as BERT's program draws."""
-    return keras.initializers.TruncatedNormal(stddev=0.02)
