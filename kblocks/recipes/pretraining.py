@@ -64,9 +64,9 @@ class PretrainingConfig(TrainingConfig):
     dropout: float = 0.0
 
     batch_size: int = 32
-    epochs: int = 20
+    epochs: int = 25
     keep: Keep = "last"
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warm_up: float = 0.1  # of all steps
     weight_decay: float = 0.01
     clip_norm: float = 1.0
