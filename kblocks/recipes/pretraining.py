@@ -192,7 +192,13 @@ class Pretraining(Recipe):
             return of_a_row(labels, logits) / full
 
         loss: dict[str, Any] = {"masked": crossentropy}
-        metrics: dict[str, Any] = {"masked": [LabelledLogLikelihood(), LabelledAccuracy()]}
+        name = "" if config.next_sentence else "masked_"  # Keras names outputs only among several
+        metrics: dict[str, Any] = {
+            "masked": [
+                LabelledLogLikelihood(f"{name}log_likelihood"),
+                LabelledAccuracy(name=f"{name}accuracy"),
+            ]
+        }
         if config.next_sentence:
             loss["next"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             metrics["next"] = [keras.metrics.SparseCategoricalAccuracy("accuracy")]
