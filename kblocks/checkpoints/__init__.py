@@ -7,6 +7,7 @@ and shapes are checked, and what is missing, left over or of another shape is li
 from kblocks.checkpoints.from_pretrained import from_pretrained, load_weights, read_arguments
 from kblocks.checkpoints.load_vocabulary import load_vocabulary
 from kblocks.checkpoints.save_pretrained import save_pretrained
+from kblocks.checkpoints.save_vocabulary import save_vocabulary
 
 __all__ = [
     "from_pretrained",
@@ -14,4 +15,5 @@ __all__ = [
     "load_weights",
     "read_arguments",
     "save_pretrained",
+    "save_vocabulary",
 ]

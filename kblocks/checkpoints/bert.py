@@ -23,7 +23,10 @@ ARGUMENTS = {  # of config.json and of BertEncoder
     "hidden_dropout_prob": "dropout",
     "attention_probs_dropout_prob": "attention_dropout",
     "layer_norm_eps": "epsilon",
+    "initializer_range": "initializer_range",
+    "is_decoder": "causal",
 }
+OPTIONAL = ("layer_norm_eps", "initializer_range", "is_decoder")
 
 LEFT_OVER = (  # heads of other models, and what older ones saved beside the weights
     r"(cls|classifier|qa_outputs)\..*",
@@ -38,12 +41,14 @@ def arguments(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: It describes something else, or a kind of BERT that `BertEncoder` is not.
     """
-    for name, expected in (("position_embedding_type", "absolute"), ("is_decoder", False)):
+    for name, expected in (("position_embedding_type", "absolute"), ("add_cross_attention", False)):
         if config.get(name, expected) != expected:
             raise ValueError(f"config.json has {name}={config[name]!r}: only {expected!r} is read.")
-    lost = [name for name in ARGUMENTS if name not in config and name != "layer_norm_eps"]
+    lost = [name for name in ARGUMENTS if name not in config and name not in OPTIONAL]
     if lost:
         raise ValueError(f"config.json of a BERT must have {', '.join(lost)}.")
+    if not isinstance(config.get("is_decoder", False), bool):
+        raise ValueError(f"config.json has is_decoder={config['is_decoder']!r}: expected a bool.")
     activation = config.get("hidden_act", "gelu")
     if activation not in ACTIVATIONS:
         raise ValueError(
@@ -64,7 +69,6 @@ def config(encoder: Any) -> dict[str, Any]:
         **{theirs: ours[name] for theirs, name in ARGUMENTS.items()},
         "hidden_act": activation,
         "pad_token_id": ours["padding"],
-        "initializer_range": 0.02,
     }
 
 

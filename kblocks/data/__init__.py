@@ -3,6 +3,15 @@
 from kblocks.data import listops, pathfinder
 from kblocks.data.constituency import clean_tree, read_constituency, subset
 from kblocks.data.corpora import Splits, libreoffice_help, split_by_letters
+from kblocks.data.document_shards import ShardedDocuments, read_shards, write_shards
+from kblocks.data.document_statistics import DocumentStatistics, document_statistics
+from kblocks.data.documents import (
+    Documents,
+    TokenisedDocuments,
+    hold_out,
+    read_documents,
+    tokenise,
+)
 from kblocks.data.glue import LabelledTexts, read_glue
 from kblocks.data.images import (
     LabelledImages,
@@ -12,8 +21,11 @@ from kblocks.data.images import (
     read_idx,
 )
 from kblocks.data.linearise import linearise, tree_of
+from kblocks.data.masking import Masking
 from kblocks.data.parsing_batches import parsing_batches
+from kblocks.data.passages import PairMaker, cut_passages
 from kblocks.data.pipelines import Batches, translation_batches
+from kblocks.data.pretraining_batches import pretraining_batches
 from kblocks.data.question_batches import question_batches
 from kblocks.data.readers import Pairs, read_lines, read_pairs, read_parallel
 from kblocks.data.segmentation import (
@@ -56,16 +68,22 @@ from kblocks.data.word_vectors import WordVectors, read_word_vectors
 __all__ = [
     "Batches",
     "Cells",
+    "DocumentStatistics",
+    "Documents",
     "LabelledImages",
     "LabelledTexts",
+    "Masking",
+    "PairMaker",
     "Pairs",
     "PreparedScenes",
     "Question",
     "SceneSplits",
     "Scenes",
+    "ShardedDocuments",
     "Splits",
     "Substitution",
     "TaggedSentence",
+    "TokenisedDocuments",
     "Tree",
     "TreeArrays",
     "WordVectors",
@@ -75,9 +93,12 @@ __all__ = [
     "bracket_string",
     "check_trees",
     "clean_tree",
+    "cut_passages",
     "digit",
+    "document_statistics",
     "fine_grained",
     "grid_cells",
+    "hold_out",
     "image_batches",
     "leaves",
     "libreoffice_help",
@@ -88,10 +109,12 @@ __all__ = [
     "pathfinder",
     "postorder",
     "prepare_scenes",
+    "pretraining_batches",
     "question_batches",
     "random_windows",
     "read_camvid",
     "read_constituency",
+    "read_documents",
     "read_fashion_mnist",
     "read_glue",
     "read_idx",
@@ -100,6 +123,7 @@ __all__ = [
     "read_parallel",
     "read_photo",
     "read_scenes",
+    "read_shards",
     "read_squad",
     "read_trees",
     "read_word_vectors",
@@ -112,9 +136,11 @@ __all__ = [
     "tagged_sentences",
     "tagging_batches",
     "text_batches",
+    "tokenise",
     "translation_batches",
     "tree_arrays",
     "tree_batches",
     "tree_depth",
     "tree_of",
+    "write_shards",
 ]

@@ -104,11 +104,12 @@ def translation_batches(
 def bucketed(
     bucket_of: np.ndarray,
     batch_size: int | np.ndarray,
-    examples: Callable[[tf.Tensor], Any],
+    examples: Callable[..., Any],
     seed: int = 0,
     first_epoch: int = 0,
     drop_remainder: bool = False,
     shuffle: bool = True,
+    with_epoch: bool = False,
 ) -> tuple[tf.data.Dataset, int]:
     """Make batches of examples of one bucket each, in an order by seed and epoch alone.
 
@@ -120,6 +121,7 @@ def bucketed(
         first_epoch: Epochs already done.
         drop_remainder: Leave out the batches that are not full, other examples in each epoch.
         shuffle: Whether each epoch mixes the examples of a bucket, and the batches.
+        with_epoch: Whether `examples` takes the number of the epoch as well.
 
     Returns:
         The dataset, without end, and how many batches make an epoch, 0 if there are none.
@@ -134,8 +136,9 @@ def bucketed(
             # Each bucket's rows side by side, in that order.
             rows = tf.gather(rows, tf.argsort(tf.gather(bucket_of, rows), stable=True))
             turns = tf.gather(spans, _shuffled(len(spans), [seed, 2 * number + 1]))
+        more = (number,) if with_epoch else ()
         return tf.data.Dataset.from_tensor_slices(turns).map(
-            lambda span: examples(rows[span[0] : span[1]]), num_parallel_calls=2
+            lambda span: examples(rows[span[0] : span[1]], *more), num_parallel_calls=2
         )
 
     dataset = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max // 2).flat_map(epoch)

@@ -16,17 +16,17 @@ from kblocks.plotting.figure import finish
 def plot_curves(
     log: str | os.PathLike[str] | Mapping[str, Sequence[float]],
     *,
-    metric: str | None = None,
+    metric: str | Sequence[str] | None = None,
     title: str | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw the loss, and beside it a metric of the validation set, over the epochs.
+    """Draw the loss, and beside it metrics of the validation set, over the epochs.
 
     Args:
         log: A run's `log.csv`, or its columns by name. A column `epoch` counts from 0, as Keras
             counts; without one the rows are the epochs. An empty cell is an epoch without a value.
-        metric: The column to draw beside the loss, such as `"val_bleu"`; a column of the same
-            name without `val_` is drawn with it. `None` draws the loss alone.
+        metric: The column to draw beside the loss, such as `"val_bleu"`, or several; a column of
+            the same name without `val_` is drawn with it. `None` draws the loss alone.
         title: A line over the picture.
         path: Where to write the picture as PNG; missing directories are made.
 
@@ -44,7 +44,8 @@ def plot_curves(
     ['training', 'validation']
     """
     columns = _columns(log)
-    wanted = ["loss"] if metric is None else ["loss", metric]
+    metrics = [metric] if isinstance(metric, str) else list(metric or ())
+    wanted = ["loss", *metrics]
     for name in wanted:
         if name not in columns:
             raise ValueError(

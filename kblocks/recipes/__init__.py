@@ -8,6 +8,7 @@ from kblocks.recipes.listops import ListOps
 from kblocks.recipes.parsing import Parsing
 from kblocks.recipes.pathfinder import Pathfinder
 from kblocks.recipes.pixels import Pixels
+from kblocks.recipes.pretraining import Pretraining
 from kblocks.recipes.recipe import Recipe, TrainingConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.recipes.segmentation import Segmentation
@@ -27,6 +28,7 @@ _ALL: tuple[Recipe, ...] = (
     Parsing(),
     Pathfinder(),
     Pixels(),
+    Pretraining(),
     Segmentation(),
     Sentiment(),
     Squad(),

@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from kblocks.text.learn_word_pieces import SPECIAL, learn_word_pieces
 from kblocks.text.pack import pack_segments
 
 _SPACE = r"[\t\n\r\p{Zs}\p{Zl}\p{Zp}]"
@@ -111,6 +112,32 @@ class WordPieceVocabulary(tf.Module):
             token_out_type=tf.int32,
             unknown_token=unknown,
         )
+
+    @classmethod
+    def train(
+        cls,
+        lines: Iterable[str],
+        size: int,
+        lower_case: bool = True,
+        characters: int = 1000,
+    ) -> "WordPieceVocabulary":
+        """Learn a vocabulary from lines of text, by the library `tokenizers`.
+
+        Pieces are joined pair by pair, the most frequent pair first, from single characters on;
+        the special pieces stand first.
+
+        Args:
+            lines: Any sentences.
+            size: The number of pieces, the special ones and the characters included, these twice:
+                at the beginning of a word and within. A small text gives a smaller vocabulary.
+            lower_case: Whether text is lower-cased and loses its accents.
+            characters: The most different characters; words with rarer ones are unknown.
+
+        Raises:
+            ImportError: The library is not installed.
+            ValueError: There is no text, or `size` has no room for the characters.
+        """
+        return cls(learn_word_pieces(cls(SPECIAL, lower_case), lines, size, characters), lower_case)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], lower_case: bool = True) -> "WordPieceVocabulary":

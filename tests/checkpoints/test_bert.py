@@ -39,6 +39,17 @@ def test_there_and_back(saved: Path) -> None:
         model.save_pretrained(saved)
 
 
+def test_a_causal_one(saved: Path, tmp_path: Path) -> None:
+    model = BertEncoder.from_pretrained(saved, causal=True)
+    model.save_pretrained(tmp_path / "causal")
+    assert json.loads((tmp_path / "causal" / "config.json").read_text())["is_decoder"] is True
+    again = BertEncoder.from_pretrained(tmp_path / "causal")
+    assert again.causal
+    assert not BertEncoder.from_pretrained(saved).causal
+    for name, values in model(texts()).items():
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (values, again(texts())[name])))
+
+
 def test_the_matrices_lie_as_pytorch_has_them(saved: Path) -> None:
     """The weights themselves, by the definition of `torch.nn.Linear`: y = x W^T + b."""
     arrays = safetensors.load_file(saved / "model.safetensors")
@@ -133,6 +144,8 @@ def test_a_config_that_contradicts_the_weights(saved: Path) -> None:
         ({"position_embedding_type": "relative_key"}, "only 'absolute' is read"),
         ({"num_attention_heads": 4}, "`num_heads` must divide `hidden_dim`, got 4 and 6"),
         ({"hidden_size": "six"}, "`hidden_dim` must be a positive int"),
+        ({"is_decoder": "no"}, "is_decoder='no': expected a bool"),
+        ({"add_cross_attention": True}, "add_cross_attention=True: only False is read"),
     ],
 )
 def test_a_config_of_something_else(saved: Path, changes: dict[str, Any], message: str) -> None:

@@ -68,6 +68,8 @@ def test_curves_read_a_log_with_gaps(tmp_path):
         "validation",
     ]
     assert (losses.get_ylabel(), bleu.get_ylabel()) == ("loss", "BLEU")
+    several = plot_curves(log, metric=["val_loss", "val_bleu"]).axes
+    assert [axes.get_ylabel() for axes in several] == ["loss", "loss", "BLEU"]
 
 
 def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

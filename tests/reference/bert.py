@@ -47,8 +47,10 @@ def attend(weights: Weights, query: np.ndarray, seen: list[np.ndarray]) -> np.nd
     return out
 
 
-def states(weights: Weights, tokens: np.ndarray, segments: np.ndarray) -> list[np.ndarray]:
-    """The vectors of one text, above the last layer."""
+def states(
+    weights: Weights, tokens: np.ndarray, segments: np.ndarray, causal: bool = False
+) -> list[np.ndarray]:
+    """The vectors of one text, above the last layer; if causal none sees those after it."""
     positions = weights["position_embedding/embeddings"]
     xs = [
         norm(
@@ -63,8 +65,12 @@ def states(weights: Weights, tokens: np.ndarray, segments: np.ndarray) -> list[n
     for i in range(layers):
         layer = below(weights, f"encoder/{i}")
         attention, feed = below(layer, "self_attention"), below(layer, "feed_forward")
-        seen = [x for x, w in zip(xs, tokens, strict=True) if w]
-        xs = [norm(below(layer, "self_attention_norm"), x + attend(attention, x, seen)) for x in xs]
+        ends = range(1, 1 + len(xs)) if causal else [len(xs)] * len(xs)
+        seen = [[x for x, w in zip(xs[:end], tokens, strict=False) if w] for end in ends]
+        xs = [
+            norm(below(layer, "self_attention_norm"), x + attend(attention, x, others))
+            for x, others in zip(xs, seen, strict=True)
+        ]
         xs = [
             norm(
                 below(layer, "feed_forward_norm"),
@@ -75,16 +81,22 @@ def states(weights: Weights, tokens: np.ndarray, segments: np.ndarray) -> list[n
     return xs
 
 
-def bert_encoder(weights: Weights, inputs: Mapping[str, Any], **_: Any) -> dict[str, np.ndarray]:
-    """`sequence` and, where there is a pooler, `pooled`."""
+def bert_encoder(
+    weights: Weights, inputs: Mapping[str, Any], causal: bool = False, **_: Any
+) -> dict[str, np.ndarray]:
+    """`sequence` and, where there is a pooler, `pooled`: of the first, if causal of the last."""
     inputs = inputs["inputs"]
     segments = inputs.get("segments", np.zeros_like(inputs["tokens"]))
     sequence = np.array(
-        [states(weights, *row) for row in zip(inputs["tokens"], segments, strict=True)]
+        [states(weights, *row, causal) for row in zip(inputs["tokens"], segments, strict=True)]
     )
     if "pooler/kernel" not in weights:
         return {"sequence": sequence}
-    pooled = np.tanh(dense(below(weights, "pooler"), sequence[:, 0]))
+    of_the_whole = [
+        h[np.flatnonzero(w)[-1] if causal else 0]
+        for h, w in zip(sequence, inputs["tokens"], strict=True)
+    ]
+    pooled = np.tanh(dense(below(weights, "pooler"), np.array(of_the_whole)))
     return {"sequence": sequence, "pooled": pooled}
 
 

@@ -4,7 +4,9 @@
     h   = encoder layers of x                  each position sees all, before and after it
     c   = tanh(W_c h_1 + b_c)                  the pooler, of the first token, [CLS]
 
-The layers are those of the Transformer's encoder, post-norm, with GELU in place of the ReLU.
+The layers are those of the Transformer's encoder, post-norm, with GELU in place of the ReLU. With
+`causal=True` it is the left-to-right model that the paper compares with (section 5.1): a position
+sees none after it, and the pooler reads the last token, the only one that has seen all.
 """
 
 from typing import Any
@@ -54,6 +56,11 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: Of the layer normalisations.
         pooler: Whether there is one.
         padding: The id of padding.
+        initializer_range: The deviation of the normal, cut at two of them, that weights are drawn
+            from. BERT's 0.02 suits its width; narrower networks do not learn next sentences from
+            so small weights.
+        causal: Whether a position sees only those up to its own. Then the pooler reads the last
+            token that is no padding.
 
     Call arguments:
         inputs: Int ids (batch, time), or a dict of these as `tokens` and, of the same shape, of the
@@ -96,6 +103,8 @@ class BertEncoder(keras.Model, Pretrained):
         epsilon: float = 1e-12,
         pooler: bool = True,
         padding: int = 0,
+        initializer_range: float = 0.02,
+        causal: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -118,6 +127,7 @@ class BertEncoder(keras.Model, Pretrained):
             )
         check_fraction("dropout", dropout)
         check_fraction("attention_dropout", attention_dropout)
+        check_positive("initializer_range", initializer_range, float)
         self.vocabulary_size = vocabulary_size
         self.num_layers = layers
         self.hidden_dim = hidden_dim
@@ -131,15 +141,17 @@ class BertEncoder(keras.Model, Pretrained):
         self.epsilon = epsilon
         self.has_pooler = pooler
         self.padding = padding
+        self.initializer_range = initializer_range
+        self.causal = causal
 
         policy = self.dtype_policy
         self.token_embedding = keras.layers.Embedding(
-            vocabulary_size, hidden_dim, embeddings_initializer=initial(), dtype=policy
+            vocabulary_size, hidden_dim, embeddings_initializer=self.initial(), dtype=policy
         )
         self.segment_embedding = keras.layers.Embedding(
-            segments, hidden_dim, embeddings_initializer=initial(), dtype=policy
+            segments, hidden_dim, embeddings_initializer=self.initial(), dtype=policy
         )
-        self.position_embedding = LearnedPositionEmbedding(max_length, initial(), dtype=policy)
+        self.position_embedding = LearnedPositionEmbedding(max_length, self.initial(), dtype=policy)
         self.embedding_norm = LayerNormalization(epsilon, dtype=policy)
         self.drop = Dropout(dropout, dtype=policy)
         self.encoder = [
@@ -150,7 +162,8 @@ class BertEncoder(keras.Model, Pretrained):
                 dropout=dropout,
                 attention_dropout=attention_dropout,
                 epsilon=epsilon,
-                kernel_initializer=initial(),
+                causal=causal,
+                kernel_initializer=self.initial(),
                 dtype=policy,
                 name=f"encoder_{i}",
             )
@@ -158,7 +171,7 @@ class BertEncoder(keras.Model, Pretrained):
         ]
         self.pooler = (
             keras.layers.Dense(
-                hidden_dim, activation="tanh", kernel_initializer=initial(), dtype=policy
+                hidden_dim, activation="tanh", kernel_initializer=self.initial(), dtype=policy
             )
             if pooler
             else None
@@ -180,6 +193,10 @@ class BertEncoder(keras.Model, Pretrained):
             raise ValueError(f"`size` must be one of {tuple(SIZES)}, got {size!r}.")
         return cls(vocabulary_size, **{**SIZES[size], **changes})
 
+    def initial(self) -> Any:
+        """What draws the weights, of the heads as well."""
+        return keras.initializers.TruncatedNormal(stddev=self.initializer_range)
+
     def build(self, input_shape: Any = None) -> None:
         x = (None, None, self.hidden_dim)
         self.token_embedding.build()
@@ -200,7 +217,7 @@ class BertEncoder(keras.Model, Pretrained):
         h = self._read(inputs, training)[0][-1]
         outputs = {"sequence": h}
         if self.pooler is not None:
-            outputs["pooled"] = self.pooler(h[:, 0])
+            outputs["pooled"] = self.pooler(self._of_the_whole(h, inputs))
         return outputs
 
     def hidden_states(self, inputs: Any) -> Tensor:
@@ -214,6 +231,14 @@ class BertEncoder(keras.Model, Pretrained):
     def mask(self, inputs: Any) -> Tensor:
         """Where there is no padding, booleans (batch, time)."""
         return ops.not_equal(self._divided(inputs)[0], self.padding)
+
+    def _of_the_whole(self, h: Tensor, inputs: Any) -> Tensor:
+        """The state that has seen the whole text: the first, or the last if causal."""
+        if not self.causal:
+            return h[:, 0]
+        mask = self.mask(inputs)
+        last = ops.max(ops.where(mask, ops.arange(ops.shape(mask)[1]), 0), axis=1)
+        return ops.take_along_axis(h, ops.reshape(last, (-1, 1, 1)), axis=1)[:, 0]
 
     def _read(self, inputs: Any, training: bool) -> tuple[list[Tensor], list[Tensor]]:
         """The states below and above each layer, and the weights of its attention."""
@@ -265,6 +290,8 @@ class BertEncoder(keras.Model, Pretrained):
             "activation",
             "epsilon",
             "padding",
+            "initializer_range",
+            "causal",
         )
         return {
             **super().get_config(),
@@ -272,8 +299,3 @@ class BertEncoder(keras.Model, Pretrained):
             "layers": self.num_layers,
             "pooler": self.has_pooler,
         }
-
-
-def initial() -> Any:
-    """Normal with deviation 0.02, cut at two deviations, as BERT's program draws."""
-    return keras.initializers.TruncatedNormal(stddev=0.02)

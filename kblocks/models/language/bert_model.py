@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from kblocks.layers.attention.checks import check_fraction
-from kblocks.models.language.bert_encoder import BertEncoder, initial
+from kblocks.models.language.bert_encoder import BertEncoder
 from kblocks.models.language.depths import depths
 
 Tensor = Any
@@ -37,7 +37,7 @@ class BertModel(keras.Model):
         return keras.layers.Dense(
             units,
             activation=activation,
-            kernel_initializer=initial(),
+            kernel_initializer=self.encoder.initial(),
             dtype=self.dtype_policy,
             name=name,
         )

@@ -50,6 +50,19 @@ def test_encoder() -> None:
     )
 
 
+@pytest.mark.slow
+def test_causal_encoder() -> None:
+    """The pooler reads the last token that is no padding."""
+    check_layer(
+        BertEncoder,
+        {**ENCODER, "causal": True},
+        {"inputs": texts()},
+        reference.bert_encoder,
+        zero_gradients=KEY_BIASES,
+        skip=NUMBERS_ONLY,
+    )
+
+
 HEADS: dict[str, tuple[type, dict[str, Any], dict[str, Any], Any, dict[str, str]]] = {
     "classifier": (BertClassifier, {"num_classes": 3}, {}, reference.bert_classifier, {}),
     "tagger": (BertTagger, {"num_tags": 4}, {}, reference.bert_tagger, UNUSED),
