@@ -74,7 +74,7 @@ def parsing(results: Sequence[Result]) -> str:
             _mean(seeds, lambda run: run["metrics"]["val_sentences_per_second"], digits=0),
             *_cost(seeds),
         ]
-        for name, seeds in _runs(results, lambda run: "val_f1" in run["metrics"])
+        for name, seeds in _runs(results, lambda run: "val_complete" in run["metrics"])
     ]
     header = ["parser", "F1", "precision", "recall", "trees all right, %", "sentences/s", *_COST]
     return markdown(header, rows)
