@@ -45,6 +45,7 @@ from keras import ops
 from matplotlib.figure import Figure
 
 from kblocks.checkpoints import load_vocabulary
+from kblocks.data import Masking, pretraining_batches, tokenise
 from kblocks.models import BertEncoder, BertPretrainer, BertSentenceEncoder
 from kblocks.plotting import plot_head_lines, plot_heads, plot_similarity
 from kblocks.text import WordPieceVocabulary
@@ -131,7 +132,8 @@ cutter = WordPieceVocabulary(SPECIAL)  # knows no word yet, but what a word is
 words = [word.decode() for word in cutter.words(lines).flat_values.numpy()]
 frequent = [word for word, _ in collections.Counter(words).most_common(2000)]
 vocabulary = WordPieceVocabulary([*SPECIAL, *frequent])
-sentences = [row[:10] for row in vocabulary.encode(lines).to_list()]
+half = len(lines) // 2
+documents = tokenise([lines[:half], lines[half:]], vocabulary)
 print(f"{title}: {len(lines):,} lines, {len(words):,} words, {vocabulary.size:,} pieces")
 
 # %% [markdown]
@@ -143,60 +145,38 @@ print(f"{title}: {len(lines):,} lines, {len(words):,} words, {vocabulary.size:,}
 
 
 # %%
-def hide(ids, rng, masked=0.8, other=0.1):
-    """Ids with some hidden, and where: (time,) and (guessed,)."""
-    can_be = np.flatnonzero(ids >= len(SPECIAL))
-    where = rng.permutation(can_be)[: max(1, round(0.15 * len(can_be)))]
-    hidden, how = ids.copy(), rng.random(len(where))
-    hidden[where[how < masked]] = vocabulary.mask
-    replaced = where[(how >= masked) & (how < masked + other)]
-    hidden[replaced] = rng.integers(len(SPECIAL), vocabulary.size, len(replaced))
-    return hidden, np.sort(where)
-
-
-many = np.random.default_rng(0).integers(len(SPECIAL), vocabulary.size, 100_000)
-hidden, where = hide(many, np.random.default_rng(1))
-as_mask = (hidden[where] == vocabulary.mask).mean()
-as_it_was = (hidden[where] == many[where]).mean()
+many = np.random.default_rng(0).integers(len(SPECIAL), vocabulary.size, (1, 100_000), "int32")
+draws = np.random.default_rng(1).random((*many.shape, 3), "float32")  # whether, how, by which
+row, said = Masking(vocabulary, most=many.size)(many, draws)
+guessed = array(said)[said >= 0]
+shown = array(row["tokens"])[0, array(row["positions"])[said >= 0]]
+as_mask, as_it_was = (shown == vocabulary.mask).mean(), (shown == guessed).mean()
 print(
-    f"{len(where) / len(many):.1%} to be guessed: {as_mask:.1%} masked, {as_it_was:.1%} as it was"
+    f"{len(guessed) / many.size:.1%} to be guessed: {as_mask:.1%} masked, {as_it_was:.1%} as it was"
 )
 
 # %% [markdown]
 # ## Pairs
 #
-# In half of the pairs the second line is the one that does follow in the text, in the other half
-# any line. (`BertPretrainer` takes the positions to be guessed as an input: only there are logits
+# In half of the pairs B is what does follow A in the text, in the other half it is from another
+# document. (`BertPretrainer` takes the positions to be guessed as an input: only there are logits
 # computed.)
 
 # %%
-TIME, GUESSES = 24, 4
+TIME, GUESSES, BATCH = 24, 4, 32
 
 
-def examples(number, rng, **how):
-    """Inputs of `BertPretrainer`, and what it is to say."""
-    inputs = {
-        "tokens": np.full((number, TIME), vocabulary.padding, "int32"),
-        "segments": np.zeros((number, TIME), "int32"),
-        "positions": np.zeros((number, GUESSES), "int32"),
-    }
-    wanted = {"masked": np.full((number, GUESSES), -1), "next": rng.integers(0, 2, number)}
-    for row, follows in enumerate(wanted["next"]):
-        i = rng.integers(len(sentences) - 1)
-        first, second = sentences[i], sentences[i + 1 if follows else rng.integers(len(sentences))]
-        ids = [vocabulary.start, *first, vocabulary.end, *second, vocabulary.end]
-        hidden, where = hide(np.array(ids), rng, **how)
-        where = where[:GUESSES]
-        inputs["tokens"][row, : len(ids)] = hidden
-        inputs["segments"][row, len(first) + 2 : len(ids)] = 1
-        inputs["positions"][row, : len(where)] = where
-        wanted["masked"][row, : len(where)] = np.array(ids)[where]
-    return inputs, wanted
+def batches(seed=0):
+    """Inputs of `BertPretrainer`, and what it is to say, without end."""
+    return pretraining_batches(
+        documents, vocabulary, BATCH, TIME, predictions=GUESSES, shorter=0.0, seed=seed
+    ).dataset
 
 
-shown, said = examples(1, np.random.default_rng(5))
-print(*vocabulary.tokens(shown["tokens"][0]).numpy().astype(str))
-print("B follows A" if said["next"][0] else "B is any line")
+shown, said = next(iter(batches()))
+for row, follows in zip(shown["tokens"][:2], said["next"][:2], strict=True):
+    print(*vocabulary.tokens(row).numpy().astype(str))
+    print("B follows A" if follows else "B is from elsewhere")
 
 # %% [markdown]
 # ## Training on both objectives
@@ -217,11 +197,11 @@ def guess_loss(labels, logits):
 
 
 LAYERS, WIDTH, HEADS = (2, 64, 4) if QUICK else (4, 128, 4)
-EPOCHS, STEPS, BATCH = (3, 40, 32) if QUICK else (10, 250, 32)
+EPOCHS, STEPS = (3, 40) if QUICK else (10, 250)
 
 
-def train(seed=0, **how):
-    """A trained model, and the log of its losses."""
+def train(change=lambda inputs, wanted: (inputs, wanted), seed=0):
+    """A trained model, and the log of its losses; `change` may change the batches."""
     keras.utils.set_random_seed(seed)
     encoder = BertEncoder(
         vocabulary.size, LAYERS, WIDTH, HEADS, max_length=TIME, dropout=0.0, attention_dropout=0.0
@@ -238,14 +218,10 @@ def train(seed=0, **how):
     )
     model.build()
     model.optimizer.build(model.trainable_variables)  # or `fit` makes them, and traces twice
-    inputs, wanted = examples(EPOCHS * STEPS * BATCH, np.random.default_rng(seed), **how)
-    log = collections.defaultdict(list)
-    for epoch in range(EPOCHS):
-        part = slice(epoch * STEPS * BATCH, (epoch + 1) * STEPS * BATCH)
-        x, y = ({name: a[part] for name, a in arrays.items()} for arrays in (inputs, wanted))
-        for name, values in model.fit(x, y, batch_size=BATCH, verbose=0).history.items():
-            log[name] += values
-    return model, log
+    data = batches(seed).map(change)
+    return model, model.fit(
+        data, epochs=EPOCHS, steps_per_epoch=STEPS, shuffle=False, verbose=0
+    ).history
 
 
 model, log = train()
@@ -410,17 +386,33 @@ if package is not None:
 
 
 # %%
+def put(inputs, words):
+    """The inputs with other words at the places that are to be guessed."""
+    # Beyond the last one of a row, `positions` is 0: there [CLS] stays.
+    there = ops.one_hot(inputs["positions"], ops.shape(inputs["tokens"])[1], dtype="int32")
+    there = there * ops.cast(inputs["positions"] > 0, "int32")[:, :, None]
+    words = ops.sum(there * words[:, :, None], axis=1)
+    tokens = ops.where(ops.any(there, axis=1), words, inputs["tokens"])
+    return {**inputs, "tokens": tokens}
+
+
+def always_hidden(inputs, wanted):
+    """Every word to be guessed behind [MASK]."""
+    return put(inputs, ops.full_like(inputs["positions"], vocabulary.mask)), wanted
+
+
 def repeats(model):
     """How often it says the word that it sees."""
-    rng = np.random.default_rng(7)
-    inputs, wanted = examples(200, rng, masked=0.0, other=0.0)
-    guessed = array(model(inputs)["masked"]).argmax(-1)
-    return float((guessed == wanted["masked"])[wanted["masked"] >= 0].mean())
+    right = []
+    for inputs, wanted in batches(seed=7).take(7):
+        best = array(model(put(inputs, wanted["masked"]))["masked"]).argmax(-1)
+        right += (best == array(wanted["masked"]))[array(wanted["masked"]) >= 0].tolist()
+    return float(np.mean(right))
 
 
 seen = {}
 if not QUICK:
-    always, _ = train(masked=1.0, other=0.0)
+    always, _ = train(always_hidden)
     seen = {"80, 10 and 10 %": repeats(model), "always [MASK]": repeats(always)}
     for name, share in seen.items():
         print(f"{name}: repeats {share:.0%} of the words that it sees")
@@ -432,7 +424,7 @@ if not QUICK:
 # neighbours; its vectors put alike what is alike, and a task is half learnt before it begins.
 
 # %%
-assert len(where) == 15_000
+assert len(guessed) == 15_000
 assert 0.78 < as_mask < 0.82
 assert 0.09 < as_it_was < 0.12
 assert log["masked_loss"][-1] < 0.9 * log["masked_loss"][0] < np.log(vocabulary.size)
