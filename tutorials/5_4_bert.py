@@ -236,7 +236,7 @@ for axes, name, chance in zip(
 ):
     axes.plot(range(1, EPOCHS + 1), log[f"{name}_loss"], marker="o")
     axes.axhline(chance, color="0.4", linestyle="--", label="knows nothing")
-    axes.set(xlabel="epoch", ylabel="nats", ylim=(0, 1.1 * chance))
+    axes.set(xlabel="epoch", ylabel="nats", xticks=range(1, EPOCHS + 1), ylim=(0, 1.1 * chance))
     axes.set_title({"masked": "masked words", "next": "next sentence"}[name])
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
