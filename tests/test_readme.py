@@ -57,6 +57,20 @@ def test_a_task_has_both_beginnings_in_one_row():
     assert len(table.splitlines()) == 3
 
 
+def test_a_pretrained_bert_has_what_came_of_it_beside_it():
+    shared = {"data": "text", "minutes": 4, "parameters": 900_000, "command": "kblocks train"}
+    metrics = {"val_masked_nats": 4.126, "val_masked_accuracy": 0.3, "val_next_accuracy": 0.8}
+    runs = [
+        {"name": "bert", "recipe": "pretraining", "metrics": metrics, **shared},
+        {"name": "glue-mrpc-bert", "recipe": "glue", "metrics": {"val_score": 0.7}, **shared},
+        {"name": "glue-mrpc-bert-scratch", "recipe": "glue", "metrics": {"val_score": 0.6}},
+    ]
+    runs[2] |= shared
+    table = TABLES["pretraining"](runs)
+    assert "| bert | 4.13 | 30.0 | 80.0 |  | 70.0 | 900 k | 4 | `kblocks train` |" in table
+    assert "| bert, from random weights |  |  |  |  | 60.0 |  |  |  |" in table
+
+
 def test_a_benchmark_has_a_row_for_each_shape():
     times = {"kblocks ms": 1.0, "keras ms": 2.5, "torch ms": 1.5, "keras / kblocks": 2.5}
     rows = [

@@ -116,6 +116,41 @@ def glue(results: Sequence[Result]) -> str:
     )
 
 
+def pretraining(results: Sequence[Result]) -> str:
+    """What BERTs learned from a text, and what comes of them: `NAME`, `glue-TASK-NAME`."""
+    tuned = dict(_runs(results, lambda run: run.get("recipe") == "glue"))
+    tasks = ("STS-B", "MRPC")
+
+    def transfer(name: str) -> list[str]:
+        runs = (tuned.get(f"glue-{task.lower()}-{name}", []) for task in tasks)
+        return [_mean(seeds, lambda run: 100 * run["metrics"]["val_score"]) for seeds in runs]
+
+    rows = [
+        [
+            name,
+            _mean(seeds, lambda run: run["metrics"]["val_masked_nats"], digits=2),
+            _mean(seeds, lambda run: 100 * run["metrics"]["val_masked_accuracy"]),
+            _mean(seeds, lambda run: _percent(run["metrics"].get("val_next_accuracy"))),
+            *transfer(name),
+            *_cost(seeds),
+        ]
+        for name, seeds in _runs(results, lambda run: run.get("recipe") == "pretraining")
+    ]
+    if any(scores := transfer("bert-scratch")):
+        rows.append(["bert, from random weights", "", "", "", *scores, "", "", ""])
+    header = ["run", "nats a hidden piece", "pieces right, %", "next sentences right, %"]
+    return markdown([*header, "STS-B, pearson x 100", "MRPC, %", *_COST], rows)
+
+
+def auxiliary(results: Sequence[Result]) -> str:
+    """GPTs fine-tuned with the language model's loss beside the task's, and without."""
+    rows = [
+        [name, _mean(seeds, lambda run: 100 * run["metrics"]["val_score"]), *_cost(seeds)]
+        for name, seeds in _runs(results, lambda run: run.get("recipe") == "glue-gpt")
+    ]
+    return markdown(["run", "measure, x 100", *_COST], rows)
+
+
 _MEASURES: dict[str, tuple[str, str, float]] = {  # of each recipe: what, its name, in which unit
     "sentiment": ("roots right, dev, %", "val_root_accuracy", 100),
     "tagging": ("words right, dev, %", "val_accuracy", 100),
@@ -177,6 +212,10 @@ def _data(run: Result) -> str:
     return Path(run["data"]).name
 
 
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
 def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digits: int = 1) -> str:
     """The mean over the seeds, with their number and range where there are several."""
     values = [v for run in runs if (v := value(run)) is not None]
@@ -189,6 +228,7 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digit
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "auxiliary": auxiliary,
     "bert": bert,
     "decoding": decoding,
     "generation": generation,
@@ -199,6 +239,7 @@ TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
     "lstm": lstm,
     "lstm_2d": lstm_2d,
     "parsing": parsing,
+    "pretraining": pretraining,
     "recurrent": recurrent,
     "transformer_encoder": transformer_encoder,
     "translation": translation,
