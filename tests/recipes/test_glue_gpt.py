@@ -55,7 +55,7 @@ def test_the_weights_are_the_runs_unless_from_scratch(pretrained: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language_weight", [0.0, 0.5])
+@pytest.mark.parametrize("language_weight", [pytest.param(0.0, marks=pytest.mark.full), 0.5])
 def test_from_a_run_to_a_served_model(
     pretrained: Path, tmp_path: Path, language_weight: float
 ) -> None:

@@ -37,7 +37,7 @@ def config(folder, **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", ["conv", "diagonal"])
+@pytest.mark.parametrize("layer", ["conv", pytest.param("diagonal", marks=pytest.mark.full)])
 def test_from_training_to_export(folder, tmp_path, layer):
     recipe, settings = get("pixels"), config(folder, layer=layer, epochs=12)
     run = RunDirectory.create(tmp_path / "run", "pixels", settings)

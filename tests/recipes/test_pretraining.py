@@ -97,7 +97,7 @@ def test_from_text_to_a_fine_tuned_classifier(
     assert glue.train(tuning, fine, quiet=True)["val_score"] > 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_that_stopped_reaches_what_it_would_have(text: Path, tmp_path: Path) -> None:
     recipe, settings = get("pretraining"), config(text, epochs=2)
     _, whole = trained(settings, tmp_path / "whole")
