@@ -178,10 +178,9 @@ def check_equal(contenders: dict[str, Call], mask: np.ndarray) -> None:
             np.asarray(outputs)[mask], np.asarray(truth)[mask], atol=1e-3, err_msg=name
         )
         if len(slopes):
-            scale = np.abs(slopes[0]).max()
-            np.testing.assert_allclose(
-                np.asarray(gradients[0]) / scale, slopes[0] / scale, atol=1e-3, err_msg=name
-            )
+            # On the whole: by rounding a ReLU may be on at a place of one and off in another.
+            apart = np.linalg.norm(np.asarray(gradients[0]) - slopes[0])
+            assert apart <= 2e-3 * np.linalg.norm(slopes[0]), f"{name}: gradients differ"
 
 
 def large_product(size: int, dtype: str = "float32") -> Callable[[], Any]:
