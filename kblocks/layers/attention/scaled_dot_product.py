@@ -34,7 +34,13 @@ def scaled_dot_product(
     scores = wide(ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))))
     if mask is not None:
         # One addition to all scores, where `where` before and after the softmax would be two.
-        scores = scores + ops.where(mask, 0.0, ops.cast(LOWEST, scores.dtype))
+        # (TensorFlow fuses it with the product, for which oneDNN has no fast kernel where all rows
+        # share the mask, as the causal one; a subtraction stays by itself and is 180 times as fast.)
+        lowest = ops.cast(LOWEST, scores.dtype)
+        if mask.shape[0] == 1:
+            scores = scores - ops.where(mask, 0.0, -lowest)
+        else:
+            scores = scores + ops.where(mask, 0.0, lowest)
     weights = ops.cast(softmax(scores), value.dtype)
     contexts = ops.matmul(weights if drop is None else drop(weights), value)
     if mask is None:
