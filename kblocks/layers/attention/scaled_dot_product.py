@@ -35,7 +35,7 @@ def scaled_dot_product(
     if mask is not None:
         # One addition to all scores, where `where` before and after the softmax would be two.
         # (TensorFlow fuses it with the product, for which oneDNN has no fast kernel where all rows
-        # share the mask, as the causal one; a subtraction stays by itself and is 180 times as fast.)
+        # share the mask, as the causal one; a subtraction stays by itself, 180 times as fast.)
         lowest = ops.cast(LOWEST, scores.dtype)
         if mask.shape[0] == 1:
             scores = scores - ops.where(mask, 0.0, -lowest)
