@@ -2,9 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 
-def give_weights(ours: Any, theirs: Any) -> None:
-    """A layer of the Transformer's encoder or decoder to keras-hub's, part by part."""
+
+def give_weights(ours: Any, theirs: Any) -> list[np.ndarray]:
+    """A layer of the Transformer's encoder or decoder to keras-hub's, part by part.
+
+    Returns them, in the order of the parts.
+    """
     parts = [
         (ours.self_attention, theirs._self_attention_layer),
         (ours.self_attention_norm, theirs._self_attention_layer_norm),
@@ -19,3 +24,4 @@ def give_weights(ours: Any, theirs: Any) -> None:
         ]
     for our_part, their_part in parts:
         their_part.set_weights(our_part.get_weights())
+    return [array for our_part, _ in parts for array in our_part.get_weights()]

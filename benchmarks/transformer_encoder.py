@@ -42,6 +42,7 @@ import tensorflow as tf
 
 import kblocks
 from benchmarks import harness
+from benchmarks.keras_hub_layers import give_weights
 
 LAYERS = 4
 HEAD = 64
@@ -154,19 +155,10 @@ def _for_torch(arrays: Arrays) -> Arrays:
     return [kernels.T, biases, output.T, b_O, W_1.T, b_1, W_2.T, b_2, gamma_1, beta_1, *norm_2]
 
 
-def give_weights(ours: keras.layers.Layer, theirs: keras.layers.Layer, draw: Any) -> Arrays:
-    """Draw weights for our layer and give them to keras-hub's, part by part; returns them."""
+def drawn_weights(ours: keras.layers.Layer, theirs: keras.layers.Layer, draw: Any) -> Arrays:
+    """Draw weights for our layer and give them to keras-hub's; returns them."""
     ours.set_weights([w + 0.02 * draw.normal(size=w.shape) for w in ours.get_weights()])
-    parts = [
-        (ours.self_attention, theirs._self_attention_layer),
-        (ours.self_attention_norm, theirs._self_attention_layer_norm),
-        (ours.feed_forward.inner, theirs._feedforward_intermediate_dense),
-        (ours.feed_forward.outer, theirs._feedforward_output_dense),
-        (ours.feed_forward_norm, theirs._feedforward_layer_norm),
-    ]
-    for our_part, their_part in parts:
-        their_part.set_weights(our_part.get_weights())
-    return [array for our_part, _ in parts for array in our_part.get_weights()]
+    return give_weights(ours, theirs)
 
 
 def check_equal(contenders: dict[str, Call], mask: np.ndarray) -> None:
@@ -202,7 +194,7 @@ def measure(
     ours, hub = kblocks_layers(width), keras_hub_layers(width)
     for layer in [*ours, *hub]:
         layer.build(x.shape)
-    weights = [give_weights(*pair, draw) for pair in zip(ours, hub, strict=True)]
+    weights = [drawn_weights(*pair, draw) for pair in zip(ours, hub, strict=True)]
     contenders: dict[str, Any] = {}
     for name, layers, mask_name in (("kblocks", ours, "mask"), ("keras-hub", hub, "padding_mask")):
         for xla in (False, True):

@@ -12,15 +12,16 @@ from tests.contract.saving import model_of
 
 @functools.cache
 def two_replicas() -> Any:
-    """The strategy of `kblocks.distribute` on CPUs, its sums on one of them.
+    """A replica for each logical CPU, one strategy for all of a process.
 
-    TensorFlow's collectives would not do: two strategies in a process use the same names for them,
-    and once one was stopped, all later ones fail.
+    Its sums are on one device. TensorFlow's collectives would not do: two strategies in a process
+    use the same names for them, and once one was stopped, all later ones fail.
     """
-    import tensorflow as tf
+    from kblocks.distribute import strategy
 
-    one_device = tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_device)
+    mirrored = strategy("mirrored")
+    assert mirrored.num_replicas_in_sync == 2
+    return mirrored
 
 
 def _fit_one_step(

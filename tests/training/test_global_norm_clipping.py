@@ -1,8 +1,5 @@
 """Clipping of the whole gradient, on one device; tests/distribute has it on several."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 from keras import ops
 
 from kblocks.training import GlobalNormClipping, NoamSchedule
+from tests.parity.other_backends import check_on
 from tests.reference import training as reference
 
 SGD, Adam = keras.optimizers.SGD, keras.optimizers.Adam
@@ -203,13 +201,4 @@ def test_an_optimizer_that_wraps(wrapper: str) -> None:
 @pytest.mark.parity
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on_the_other_backends(backend: str) -> None:
-    pytest.importorskip(backend)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not parity", "-p", "no:cacheprovider"]
-    result = subprocess.run(
-        [*command, __file__],
-        env={**environment, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
+    check_on(backend, __file__)

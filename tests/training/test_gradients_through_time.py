@@ -1,8 +1,5 @@
 """Gradients through time: against the product of Jacobians, differences, and what theory says."""
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import keras
@@ -12,6 +9,7 @@ from keras import ops
 
 import kblocks
 from kblocks.training import GlobalNormClipping, gradient_norms
+from tests.parity.other_backends import check_on
 from tests.reference.gradients import norms_by_differences, simple_rnn_norms
 
 UNITS, TIME, FEATURES = 5, 7, 3
@@ -182,13 +180,4 @@ def test_wrong_arguments(layer: Any, inputs: tuple, arguments: dict, message: st
 @pytest.mark.parity
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on_the_other_backends(backend: str) -> None:
-    pytest.importorskip(backend)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not parity", "-p", "no:cacheprovider"]
-    result = subprocess.run(
-        [*command, __file__],
-        env={**environment, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
+    check_on(backend, __file__)

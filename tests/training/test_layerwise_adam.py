@@ -1,8 +1,5 @@
 """Adam with a rate for each layer: steps by hand, under clipping, replicas and from a file."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from kblocks.models import BertClassifier
 from kblocks.training import GlobalNormClipping, LayerwiseAdam, LinearSchedule
 from tests.contract.training import two_replicas
 from tests.models.language.bert_samples import encoder, texts
+from tests.parity.other_backends import check_on
 
 DEPTHS, DECAY, RATE = [1, 1, 0, 0], 0.3, 0.05
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
@@ -154,13 +152,4 @@ def test_not_as_many_depths_as_weights() -> None:
 @pytest.mark.parity
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on_the_other_backends(backend: str) -> None:
-    pytest.importorskip(backend)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not parity", "-p", "no:cacheprovider"]
-    result = subprocess.run(
-        [*command, __file__],
-        env={**environment, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
+    check_on(backend, __file__)
