@@ -4,6 +4,7 @@ Each function has one name here and one path per backend, chosen by `keras.backe
 when it is called; TensorFlow, JAX and PyTorch are imported only then.
 """
 
+from kblocks.backend.adam_step import adam_step
 from kblocks.backend.argmax import argmax
 from kblocks.backend.compiled import compiled
 from kblocks.backend.dense_gradient import dense_gradient
@@ -17,6 +18,7 @@ from kblocks.backend.softmax_crossentropy import softmax_crossentropy
 from kblocks.backend.take_rows import take_rows
 
 __all__ = [
+    "adam_step",
     "argmax",
     "compiled",
     "dense_gradient",

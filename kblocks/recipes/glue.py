@@ -7,7 +7,8 @@
 `pretrained` is a checkpoint, a directory or a name on Hugging Face's hub. With `from_scratch` the
 same network begins with random weights. `layer_decay` under 1 lets the lower layers learn more
 slowly. `patience=2` stops early; with it goes `keep=best`, which takes the best epoch on the dev
-texts, so that their score is no longer that of unseen ones.
+texts, so that their score is no longer that of unseen ones. `pooling=mean` reads the mean of all
+states, not the first: for checkpoints that were trained to embed sentences so.
 
     kblocks plot runs/sst2
 
@@ -33,11 +34,18 @@ from kblocks.recipes.prediction_table import write_predictions
 
 
 @dataclasses.dataclass
-class GlueConfig(BertConfig):
-    """The settings of a run; `--set name=value` changes one."""
+class TaskConfig(BertConfig):
+    """The settings of all that is fine-tuned on GLUE."""
 
     data: str | None = None  # a folder
     task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "QNLI", "RTE", "WNLI"] = "SST-2"
+
+
+@dataclasses.dataclass
+class GlueConfig(TaskConfig):
+    """The settings of a run; `--set name=value` changes one."""
+
+    pooling: Literal["first", "mean"] = "first"  # of the states of a text
 
 
 class TextSplits(NamedTuple):
@@ -56,7 +64,7 @@ class Glue(BertRecipe):
         "data": "a task of GLUE: --data FOLDER with its TSV files; a pre-trained BERT",
         "size": "that of the checkpoint",
     }
-    Config = GlueConfig
+    Config: ClassVar[type[TaskConfig]] = GlueConfig
     examples = "texts"
     metric = "val_score"
 
@@ -93,7 +101,8 @@ class Glue(BertRecipe):
     def make_model(self, config: GlueConfig, parts: Any) -> Any:
         """The encoder with a head, built."""
         classes = max(1, len(TASKS[config.task].classes))
-        model = BertClassifier(self.encoder(config, parts), classes, config.dropout)
+        encoder = self.encoder(config, parts, pooler=config.pooling == "first")
+        model = BertClassifier(encoder, classes, config.dropout, config.pooling)
         model.build()
         return model
 

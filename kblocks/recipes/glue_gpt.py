@@ -18,7 +18,7 @@ import keras
 from kblocks.data.glue import TASKS
 from kblocks.models import GPT2, GPTClassifier
 from kblocks.recipes.characters import Characters
-from kblocks.recipes.glue import Glue, GlueConfig
+from kblocks.recipes.glue import Glue, TaskConfig
 from kblocks.recipes.run import RunDirectory
 from kblocks.text import CharacterVocabulary, TaskCharacters
 
@@ -26,7 +26,7 @@ _SHAPE = ("layers", "hidden_dim", "num_heads", "intermediate_dim", "max_length")
 
 
 @dataclasses.dataclass
-class GlueGPTConfig(GlueConfig):
+class GlueGPTConfig(TaskConfig):
     """The settings of a run; `--set name=value` changes one."""
 
     pretrained: str | None = None  # a run of the recipe characters

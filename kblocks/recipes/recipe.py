@@ -20,7 +20,7 @@ from kblocks.recipes.fit import fit
 from kblocks.recipes.learning_rate import rise_and_fall
 from kblocks.recipes.results import result
 from kblocks.recipes.run import Keep, RunDirectory, kept_epoch
-from kblocks.training import GlobalNormClipping
+from kblocks.training import FusedAdam, GlobalNormClipping
 
 
 @dataclasses.dataclass
@@ -117,9 +117,8 @@ class Recipe:
     def optimizer(
         self, config: Any, model: Any, options: dict[str, Any]
     ) -> keras.optimizers.Optimizer:
-        """Adam with what the settings make its arguments; with weight decay it is called AdamW."""
-        adam = keras.optimizers.AdamW if "weight_decay" in options else keras.optimizers.Adam
-        return adam(**options)
+        """Adam with what the settings make its arguments."""
+        return FusedAdam(**options)
 
     def score(
         self, config: Any, parts: Any, model: Any, split: Any, batches: Batches

@@ -1,5 +1,6 @@
 """Losses, metrics, schedules, optimizers and clipping; how gradients go through time."""
 
+from kblocks.training.fused_adam import FusedAdam
 from kblocks.training.global_norm_clipping import GlobalNormClipping
 from kblocks.training.gradients_through_time import gradient_norms
 from kblocks.training.labelled_accuracy import LabelledAccuracy
@@ -13,6 +14,7 @@ from kblocks.training.noam_schedule import NoamSchedule
 from kblocks.training.reinforce_loss import MovingBaseline, reinforce_loss
 
 __all__ = [
+    "FusedAdam",
     "GlobalNormClipping",
     "LabelledAccuracy",
     "LabelledCrossentropy",

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
+
+from kblocks.training.fused_adam import FusedAdam
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("kblocks")
-class LayerwiseAdam(keras.optimizers.Adam):
+class LayerwiseAdam(FusedAdam):
     """Adam with `learning_rate * decay ** depth` for each weight.
 
     It goes under `GlobalNormClipping` as any plain optimizer, and trains under `tf.distribute`.
@@ -31,7 +32,7 @@ class LayerwiseAdam(keras.optimizers.Adam):
         learning_rate: A float or a schedule, the rate of the head.
         weight_decay: As Adam's; the share of a weight that a step of rate 1 takes away.
         name: The optimizer's name.
-        kwargs: Further arguments of Adam.
+        kwargs: Further arguments of `FusedAdam`.
 
     Raises:
         ValueError: An argument is out of its range, or there are not as many weights as `depths`.
@@ -78,14 +79,8 @@ class LayerwiseAdam(keras.optimizers.Adam):
         super().build(variables)
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
-        rate = learning_rate * self.decay ** self.depths[self._get_variable_index(variable)]
-        if self.weight_decay is not None and self._use_weight_decay(variable):
-            share = ops.cast(rate * self.weight_decay, variable.dtype)
-            self.assign_sub(variable, variable * share)
-        super().update_step(gradient, variable, rate)
-
-    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
-        """Nothing: Keras would take the same share of all weights; `update_step` takes each's."""
+        depth = self.depths[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * self.decay**depth)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "depths": self.depths, "decay": self.decay}

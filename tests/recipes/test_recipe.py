@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kblocks.data import Batches
 from kblocks.recipes import Recipe, RunDirectory, TrainingConfig
+from kblocks.training import FusedAdam
 
 
 @dataclasses.dataclass
@@ -141,13 +142,13 @@ def test_what_is_wrong_in_a_split_is_told_with_its_name(tmp_path):
 
 def test_the_optimizer_is_that_of_the_settings():
     recipe = Line()
-    for decay, optimizer in ((0.0, keras.optimizers.Adam), (0.25, keras.optimizers.AdamW)):
+    for decay in (0.0, 0.25):
         config = LineConfig(epochs=4, weight_decay=decay, clip_norm=2.0)
         model = recipe.make_model(config, None)
         recipe.compile(config, None, model, steps=10)
         clipping = model.optimizer
         assert clipping.get_config()["norm"] == 2.0
-        assert type(clipping.optimizer) is optimizer
+        assert type(clipping.optimizer) is FusedAdam
         assert (clipping.optimizer.weight_decay or 0) == decay
         rates = [float(recipe.learning_rate(config, 10)(step)) for step in (0, 5, 10, 40)]
         np.testing.assert_allclose(rates, [0, 0.05, 0.1, 0], atol=1e-7)

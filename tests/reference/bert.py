@@ -105,8 +105,18 @@ def of_encoder(weights: Weights, inputs: Mapping[str, Any]) -> dict[str, np.ndar
     return bert_encoder(below(weights, "encoder"), inputs)
 
 
-def bert_classifier(weights: Weights, inputs: Mapping[str, Any], **_: Any) -> np.ndarray:
-    return dense(below(weights, "head"), of_encoder(weights, inputs)["pooled"])
+def bert_classifier(
+    weights: Weights, inputs: Mapping[str, Any], pooling: str = "first", **_: Any
+) -> np.ndarray:
+    states = of_encoder(weights, inputs)
+    c = states["pooled"] if pooling == "first" else means(states["sequence"], inputs)
+    return dense(below(weights, "head"), c)
+
+
+def means(sequence: np.ndarray, inputs: Mapping[str, Any]) -> np.ndarray:
+    """Of each row's states, without those of padding."""
+    tokens = inputs["inputs"]["tokens"]
+    return np.array([h[w != 0].mean(axis=0) for h, w in zip(sequence, tokens, strict=True)])
 
 
 def bert_tagger(weights: Weights, inputs: Mapping[str, Any], **_: Any) -> np.ndarray:
@@ -124,13 +134,9 @@ def bert_span_classifier(
 def bert_sentence_encoder(
     weights: Weights, inputs: Mapping[str, Any], pooling: str = "mean", **_: Any
 ) -> np.ndarray:
-    vectors = []
-    for h, w in zip(
-        of_encoder(weights, inputs)["sequence"], inputs["inputs"]["tokens"], strict=True
-    ):
-        e = h[w != 0].mean(axis=0) if pooling == "mean" else h[0]
-        vectors.append(e / np.linalg.norm(e))
-    return np.array(vectors)
+    h = of_encoder(weights, inputs)["sequence"]
+    e = means(h, inputs) if pooling == "mean" else h[:, 0]
+    return e / np.linalg.norm(e, axis=-1, keepdims=True)
 
 
 def bert_pretrainer(weights: Weights, inputs: Mapping[str, Any], **_: Any) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """BERT with a class, or a number, for a text or a pair: Devlin et al. 2019, section 4.1.
 
-logits = W Dropout(c) + b                  c what the pooler makes of the first token, [CLS]
+logits = W Dropout(c) + b                  c what the pooler makes of the first token, [CLS],
+                                           or the mean of the states of all tokens
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ import keras
 
 from kblocks.layers.attention.checks import check_positive
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel
+from kblocks.models.language.bert_model import BertModel, check_pooling
 from kblocks.models.wide import wide
 
 Tensor = Any
@@ -20,9 +21,11 @@ class BertClassifier(BertModel):
     """Classes of texts or pairs of texts; with `num_classes=1` a number, for regression.
 
     Args:
-        encoder: A `BertEncoder` with a pooler; it is trained as well.
+        encoder: A `BertEncoder`; it is trained as well.
         num_classes: Number of logits.
-        dropout: Fraction dropped of what the pooler gives, while training.
+        dropout: Fraction dropped of c while training.
+        pooling: `"first"`, what the encoder's pooler makes of the first token, as in the paper; or
+            `"mean"` of all tokens, for encoders that were trained to embed sentences so.
 
     Call arguments:
         inputs: As `BertEncoder` takes them.
@@ -46,14 +49,21 @@ class BertClassifier(BertModel):
         Devlin et al. 2019, arXiv:1810.04805, section 4.1 and figure 4 (a, b).
     """
 
-    needs_pooler = True
-
     def __init__(
-        self, encoder: BertEncoder, num_classes: int, dropout: float = 0.1, **kwargs: Any
+        self,
+        encoder: BertEncoder,
+        num_classes: int,
+        dropout: float = 0.1,
+        pooling: str = "first",
+        **kwargs: Any,
     ) -> None:
         super().__init__(encoder, dropout, **kwargs)
         check_positive("num_classes", num_classes)
         self.num_classes = num_classes
+        check_pooling(pooling)
+        if pooling == "first" and encoder.pooler is None:
+            raise ValueError("pooling='first' needs an `encoder` with a pooler.")
+        self.pooling = pooling
         self.head = self.dense(num_classes, "head")
 
     def build(self, input_shape: Any = None) -> None:
@@ -61,8 +71,9 @@ class BertClassifier(BertModel):
         super().build(input_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        pooled = self.encoder(inputs, training=training)["pooled"]
-        return wide(self.head(self.drop(pooled, training=training)))
+        states = self.encoder(inputs, training=training)
+        c = states["pooled"] if self.pooling == "first" else self.mean(states["sequence"], inputs)
+        return wide(self.head(self.drop(c, training=training)))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_classes": self.num_classes}
+        return {**super().get_config(), "num_classes": self.num_classes, "pooling": self.pooling}

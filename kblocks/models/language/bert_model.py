@@ -3,12 +3,26 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from kblocks.layers.attention.checks import check_fraction
 from kblocks.models.language.bert_encoder import BertEncoder
 from kblocks.models.language.depths import depths
+from kblocks.models.wide import wide
 
 Tensor = Any
+
+POOLINGS = ("mean", "first")
+
+
+def check_pooling(pooling: str) -> None:
+    """Check how the states of a text become one vector.
+
+    Raises:
+        ValueError: There is no such way.
+    """
+    if pooling not in POOLINGS:
+        raise ValueError(f"`pooling` must be one of {POOLINGS}, got {pooling!r}.")
 
 
 class BertModel(keras.Model):
@@ -19,14 +33,10 @@ class BertModel(keras.Model):
         dropout: Fraction dropped of what the head reads, while training.
     """
 
-    needs_pooler = False
-
     def __init__(self, encoder: BertEncoder, dropout: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(encoder, BertEncoder):
             raise ValueError(f"`encoder` must be a BertEncoder, got {type(encoder).__name__}.")
-        if self.needs_pooler and encoder.pooler is None:
-            raise ValueError("`encoder` must have a pooler, got one with `pooler=False`.")
         check_fraction("dropout", dropout)
         self.encoder = encoder
         self.dropout = dropout
@@ -48,6 +58,12 @@ class BertModel(keras.Model):
             self.encoder.build()
         self.drop.build((None, self.encoder.hidden_dim))
         self.built = True
+
+    def mean(self, h: Tensor, inputs: Any) -> Tensor:
+        """The mean state, float32 or wider, over what is no padding; zeros where all is."""
+        h = wide(h)
+        real = ops.expand_dims(ops.cast(self.encoder.mask(inputs), h.dtype), -1)
+        return ops.sum(h * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
 
     def depths(self) -> list[int]:
         """How many layers stand above each trainable weight, as `LayerwiseAdam` wants it.

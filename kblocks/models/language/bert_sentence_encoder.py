@@ -11,12 +11,10 @@ import keras
 from keras import ops
 
 from kblocks.models.language.bert_encoder import BertEncoder
-from kblocks.models.language.bert_model import BertModel
+from kblocks.models.language.bert_model import BertModel, check_pooling
 from kblocks.models.wide import wide
 
 Tensor = Any
-
-POOLINGS = ("mean", "first")
 
 
 @keras.saving.register_keras_serializable("kblocks")
@@ -59,17 +57,16 @@ class BertSentenceEncoder(BertModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, **{"dropout": 0.0, **kwargs})
-        if pooling not in POOLINGS:
-            raise ValueError(f"`pooling` must be one of {POOLINGS}, got {pooling!r}.")
+        check_pooling(pooling)
         self.pooling = pooling
         self.normalize = normalize
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        h = wide(self.encoder(inputs, training=training)["sequence"])
-        real = ops.expand_dims(ops.cast(self.encoder.mask(inputs), h.dtype), -1)
-        h = h * real
-        count = ops.sum(real, axis=1)
-        e = h[:, 0] if self.pooling == "first" else ops.sum(h, axis=1) / ops.maximum(count, 1)
+        h = self.encoder(inputs, training=training)["sequence"]
+        if self.pooling == "mean":
+            e = self.mean(h, inputs)
+        else:
+            e = ops.where(self.encoder.mask(inputs)[:, :1], wide(h[:, 0]), 0)
         if not self.normalize:
             return e
         return e / ops.maximum(ops.sqrt(ops.sum(e * e, axis=-1, keepdims=True)), 1e-12)

@@ -65,6 +65,13 @@ def test_causal_encoder() -> None:
 
 HEADS: dict[str, tuple[type, dict[str, Any], dict[str, Any], Any, dict[str, str]]] = {
     "classifier": (BertClassifier, {"num_classes": 3}, {}, reference.bert_classifier, {}),
+    "classifier-mean": (
+        BertClassifier,
+        {"num_classes": 3, "pooling": "mean"},
+        {},
+        reference.bert_classifier,
+        UNUSED,
+    ),
     "tagger": (BertTagger, {"num_tags": 4}, {}, reference.bert_tagger, UNUSED),
     # Without padding: beside its -1e9 a finite difference would lose its digits.
     "spans": (
@@ -104,3 +111,10 @@ def test_heads(head: str) -> None:
         zero_gradients={**OF_HEADS, **zeros},
         skip=NUMBERS_ONLY,
     )
+
+
+def test_what_a_classifier_reads() -> None:
+    with pytest.raises(ValueError, match="pooling='first' needs an `encoder` with a pooler"):
+        BertClassifier(encoder(pooler=False), num_classes=2)
+    with pytest.raises(ValueError, match="`pooling` must be one of"):
+        BertClassifier(encoder(), num_classes=2, pooling="max")

@@ -1,0 +1,116 @@
+"""FusedAdam against algorithm 1 of its paper, and against Keras' Adam and AdamW in training."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kblocks.training import FusedAdam, GlobalNormClipping, LinearSchedule
+from tests.contract.training import two_replicas
+from tests.parity.other_backends import check_on
+
+RATE = 0.05
+IDS = np.random.default_rng(0).integers(0, 5, (8, 3))
+Y = np.random.default_rng(1).normal(size=(8, 2)).astype("float32")
+
+
+def embedded(optimizer: keras.optimizers.Optimizer, **compiled: Any) -> keras.Model:
+    """A model whose first gradient is rows with indices, on TensorFlow; id 5 never occurs."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Embedding(6, 4), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), *layers])
+    model.compile(optimizer, "mse", **compiled)
+    return model
+
+
+def fit(model: keras.Model, epochs: int = 2) -> list[np.ndarray]:
+    model.fit(IDS, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
+    return model.get_weights()
+
+
+def by_hand(
+    theta: np.ndarray, gradients: np.ndarray, betas: tuple[float, float], epsilon: float
+) -> np.ndarray:
+    """Algorithm 1, in the faster form at the end of section 2."""
+    m = v = np.zeros_like(theta)
+    for t, g in enumerate(gradients, 1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        alpha_t = RATE * np.sqrt(1 - betas[1] ** t) / (1 - betas[0] ** t)
+        theta = theta - alpha_t * m / (np.sqrt(v) + epsilon)
+    return theta
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_steps_by_hand(dtype: str) -> None:
+    rng = np.random.default_rng(2)
+    start, gradients = rng.normal(size=(2, 3)), rng.normal(size=(4, 2, 3))
+    variable = keras.Variable(start, dtype=dtype)
+    optimizer = FusedAdam(RATE, beta_1=0.8, beta_2=0.99, epsilon=1e-3)
+    for g in gradients:
+        optimizer.apply([ops.convert_to_tensor(g, dtype)], [variable])
+    found = ops.convert_to_numpy(ops.cast(variable, "float32"))
+    expected = by_hand(start, gradients, (0.8, 0.99), 1e-3)
+    np.testing.assert_allclose(found, expected, rtol=5e-2 if dtype == "bfloat16" else 1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("weight_decay", [None, 0.4])
+def test_training_is_as_with_keras(weight_decay: float | None, jit_compile: bool) -> None:
+    """Under a clipping that only makes rows one tensor, for Keras squares each row by itself."""
+
+    def trained(optimizer: keras.optimizers.Adam) -> list[np.ndarray]:
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        return fit(embedded(GlobalNormClipping(optimizer, 1e9), jit_compile=jit_compile))
+
+    theirs = keras.optimizers.AdamW if weight_decay else keras.optimizers.Adam
+    options = {"learning_rate": LinearSchedule(RATE, 9, 2), "weight_decay": weight_decay}
+    pairs = zip(trained(FusedAdam(**options)), trained(theirs(**options)), strict=True)
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_rows_of_a_token_are_summed_before_they_are_squared() -> None:
+    plain = fit(embedded(FusedAdam(RATE)))
+    dense = fit(embedded(GlobalNormClipping(FusedAdam(RATE), 1e9)))
+    for found, expected in zip(plain, dense, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_two_replicas_are_one_device() -> None:
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's")
+
+    def made() -> keras.Model:
+        optimizer = GlobalNormClipping(FusedAdam(RATE, weight_decay=0.2), 0.1)
+        return embedded(optimizer, jit_compile=False)
+
+    expected = fit(made())
+    with two_replicas().scope():
+        model = made()
+    for found, value in zip(fit(model), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_keras_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    model = embedded(FusedAdam(RATE, weight_decay=0.2))
+    fit(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    for found, expected in zip(fit(loaded), fit(model), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_no_amsgrad() -> None:
+    with pytest.raises(ValueError, match="`amsgrad` must be false"):
+        FusedAdam(amsgrad=True)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_on_the_other_backends(backend: str) -> None:
+    check_on(backend, __file__)
