@@ -9,9 +9,9 @@ In float32 and, beside it, in bfloat16: Keras' `mixed_bfloat16`, torch's `autoca
 
 A training step is the forward pass with dropout of 0.1 in all (of the embeddings, the sub-layers
 and the attention's weights, everybody's default), the gradients of a sum over the sequence and what
-the pooler gives, and a step of Adam, each library's own. All have the same weights and as many, and
-must give the same outputs and, without dropout, the same gradient before they are timed; keras-hub
-is compared with ours with the same approximate GELU.
+the pooler gives, and a step of Adam, each library's own (kblocks' is `FusedAdam`). All have the
+same weights and as many, and must give the same outputs and, without dropout, the same gradient
+before they are timed; keras-hub is compared with ours with the same approximate GELU.
 
 A large product of matrices is timed in the same turns. "share" is how much of its rate an encoder
 reaches, counting the products of all positions, padded or not, and three times as many in training.
@@ -33,6 +33,7 @@ from benchmarks import harness
 from benchmarks.keras_hub_layers import give_weights
 from benchmarks.transformer_encoder import large_product
 from kblocks.models import BertEncoder
+from kblocks.training import FusedAdam
 
 VOCABULARY = 30522
 DTYPES = ("float32", "bfloat16")
@@ -133,7 +134,8 @@ def made_by_keras_hub(shape: Shape, ours: BertEncoder, dtype: str) -> keras.Mode
 def keras_contender(model: keras.Model, names: tuple[str, str], xla: bool) -> Contender:
     """`names` are those of the two outputs; the inputs are called after `names`, too."""
     sequence, pooled = names
-    optimizer = keras.optimizers.Adam(RATE)
+    adam = FusedAdam if isinstance(model, BertEncoder) else keras.optimizers.Adam
+    optimizer = adam(RATE)
     optimizer.build(model.trainable_variables)
     sources = [variable.value for variable in model.trainable_variables]
     embedding = model.token_embedding.embeddings.value

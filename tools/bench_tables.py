@@ -151,6 +151,22 @@ def bert(results: Sequence[Result]) -> str:
     return f"{means_table}\n\n{_folded(markdown(header, rows))}"
 
 
+def adam(results: Sequence[Result]) -> str:
+    """The benchmark of a step of Adam."""
+    peers = ("keras", "torch", "torch fused")
+    rows = [
+        [
+            f"{row['model']}, {row['parameters'] / 1e6:.1f} M",
+            *(f"{row[f'{way} ms']:.1f}" for way in ("kblocks", *peers)),
+            *(_times(row[f"{peer} / kblocks"]) for peer in peers),
+        ]
+        for row in _benchmark(results, "adam").get("rows", [])
+    ]
+    names = ("Keras", "PyTorch", "PyTorch, fused")
+    header = ["weights of", "kblocks, ms", *(f"{n}, ms" for n in names)]
+    return markdown([*header, *(f"times as fast as {n}" for n in names)], rows)
+
+
 def generation(results: Sequence[Result]) -> str:
     """The benchmark of GPT-2: tokens a second that it says, and that a small one learns from."""
     found = _benchmark(results, "generation")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools.bench_tables import (
     Result,
+    adam,
     bert,
     decoding,
     generation,
@@ -228,6 +229,7 @@ def _mean(runs: Sequence[Result], value: Callable[[Result], float | None], digit
 
 
 TABLES: dict[str, Callable[[Sequence[Result]], str]] = {
+    "adam": adam,
     "auxiliary": auxiliary,
     "bert": bert,
     "decoding": decoding,
