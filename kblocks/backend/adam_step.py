@@ -5,9 +5,9 @@
     theta <- theta - eta sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)
 
 The last line is the paper's faster form, at the end of its section 2; epsilon is its "epsilon hat".
-Written in Keras' operations the step goes about twenty times over memory that no cache holds, and
-is half of the time in which a small BERT with a large vocabulary learns. TensorFlow's own operation
-reads theta, m, v and g once.
+Written in Keras' operations the step goes about twenty times over memory that no cache holds;
+TensorFlow's own operation reads theta, m, v and g once. For MiniLM's 22.7 million weights that was
+33 ms in place of 78, of a training step of about 360 (`python -m benchmarks adam bert`).
 """
 
 from typing import Any
