@@ -4,8 +4,9 @@
     theta <- theta - eta m / (sqrt(v) + epsilon)               m and v without their bias
 
 The numbers are those of Keras' Adam and AdamW; `kblocks.backend.adam_step` says why it is faster.
-One thing differs: TensorFlow gives the gradient of an embedding as a row for each token that was
-read. Here the rows of one token are summed before they are squared; Keras squares each by itself.
+Two things differ. TensorFlow gives the gradient of an embedding as a row for each token that was
+read: here the rows of one token are summed before they are squared; Keras squares each by itself.
+With `gradient_accumulation_steps` Keras moves a schedule on with each batch, here each step does.
 """
 
 from collections.abc import Sequence
@@ -76,6 +77,12 @@ class FusedAdam(keras.optimizers.Adam):
             self.beta_2,
             self.epsilon,
         )
+
+    def _get_current_learning_rate(self) -> Tensor:
+        """A schedule's rate of this step, whose gradients may be of several batches."""
+        if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            return self._learning_rate(self.iterations)
+        return super()._get_current_learning_rate()
 
     def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
         """Nothing: `update_step` does it, by the rate of the weight at hand."""

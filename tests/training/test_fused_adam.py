@@ -73,6 +73,24 @@ def test_the_rows_of_a_token_are_summed_before_they_are_squared() -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("weight_decay", [None, 0.4])
+def test_accumulated_batches_are_one_batch(weight_decay: float | None) -> None:
+    """The rate, too, is that of a step: the schedule does not move on with every batch."""
+
+    def trained(batch_size: int, **options: Any) -> list[np.ndarray]:
+        optimizer = FusedAdam(LinearSchedule(RATE, 9, 2), weight_decay, **options)
+        model = embedded(GlobalNormClipping(optimizer, 0.5))
+        model.optimizer.build(model.trainable_variables)
+        model.fit(IDS, Y, batch_size=batch_size, epochs=4, shuffle=False, verbose=0)
+        assert int(optimizer.iterations) == 8
+        assert float(model.optimizer.learning_rate) == pytest.approx(RATE / 7)
+        return model.get_weights()
+
+    accumulated = trained(2, gradient_accumulation_steps=2)
+    for found, expected in zip(accumulated, trained(4), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_two_replicas_are_one_device() -> None:
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
