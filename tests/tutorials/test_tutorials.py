@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.shared_data import ROOT
 from tools.make_notebooks import scripts
 
 PICTURES = {
@@ -66,7 +67,13 @@ def run(script: Path, directory: Path, **environment: str) -> str:
     finished = subprocess.run(
         [sys.executable, script],
         cwd=directory,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "KBLOCKS_QUICK": "0", **environment},
+        env={
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "KBLOCKS_DATA": str(ROOT.resolve()),
+            "KBLOCKS_QUICK": "0",
+            **environment,
+        },
         capture_output=True,
         text=True,
         check=False,
