@@ -93,6 +93,17 @@ def test_the_epoch_that_is_kept_is_told_measured_and_loaded(tmp_path, keep, numb
     assert [path.name for path in recipe.plot(run)] == ["curves.png"]
 
 
+def test_accumulated_batches_are_one_batch(tmp_path):
+    """To the end of the run: the rate falls as it does with large batches."""
+    slopes = []
+    for accumulate in (1, 2):
+        folder = tmp_path / str(accumulate)
+        config, run = begin(folder, batch_size=4 // accumulate, accumulate=accumulate)
+        Line().train(config, run, quiet=True)
+        slopes.append(float(Line().load(run)[2].get_weights()[0][0, 0]))
+    assert slopes[1] == pytest.approx(slopes[0], rel=1e-5)
+
+
 def test_patience_counts_from_the_best_epoch(tmp_path):
     recipe, (config, run) = Line([2.0, 3.0, 1.0, 2.0, 9.0]), begin(tmp_path, epochs=9, patience=2)
     assert recipe.train(config, run, quiet=True)["val_score"] == 3.0
