@@ -455,9 +455,9 @@ if not QUICK:
 # %% [markdown]
 # ## What was learned
 #
-# Both losses fall below what the frequencies alone give, that of the words first; a real BERT has
-# heads that look at neighbours; its vectors put alike what is alike, and a task is half learnt
-# before it begins.
+# Given time, both losses fall below what the frequencies alone give, that of the words first; a
+# real BERT has heads that look at neighbours; its vectors put alike what is alike, and a task is
+# half learnt before it begins.
 
 # %%
 assert len(guessed) == 15_000
@@ -471,7 +471,7 @@ if package is not None:
     assert right["pre-trained"] >= 0.8 > right["random weights"]
 if not QUICK:
     assert seen["80, 10 and 10 %"] > seen["then always [MASK]"]
-    assert max(log["masked_loss"][-1], other["masked_loss"]) < 4
+    assert max(log["masked_loss"][-1], other["masked_loss"]) < 0.7 * entropy
     assert max(log["next_loss"][-1], other["next_loss"]) < np.log(2)
     assert min(log["next_accuracy"][-1], other["next_accuracy"]) > 0.6
 print("All as expected.")
