@@ -51,7 +51,7 @@ $(VENV)/.minilm: $(VENV)/.dev
 test: $(VENV)/.dev $(VENV)/.minilm  ## All tests that need no peer, under 15 minutes on two cores
 	@$(PYTEST) -m "not full and not parity"
 
-full: $(VENV)/.dev $(VENV)/.minilm  ## What `make test` leaves out: each tutorial in full, 10 minutes
+full: $(VENV)/.dev $(VENV)/.minilm  ## What `make test` leaves out: each tutorial in full, 16 minutes
 	@$(PYTEST) -m full
 
 parity: $(VENV)/.parity  ## JAX, PyTorch and the peers give the same, under 10 minutes
