@@ -42,6 +42,7 @@ def test_the_published_similarities(embedder: TextEmbedder) -> None:
     check(embedder.embed(tf.constant(SENTENCES))["embedding"].numpy())
 
 
+@pytest.mark.slow
 def test_the_published_similarities_when_served(embedder: TextEmbedder, tmp_path: Path) -> None:
     save(embedder, tmp_path / "minilm")
     served = Served(tmp_path / "minilm").run(SENTENCES)["embedding"]

@@ -86,6 +86,7 @@ def test_packed_files_are_read(folder: Path) -> None:
     assert read_glue(folder, "SST-2", "dev").labels == [1]
 
 
+@pytest.mark.slow
 def test_batches_of_pairs() -> None:
     vocabulary = WordPieceVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"])
     first, second = ["a"] * 5 + ["a " * 30], ["b b"] * 6

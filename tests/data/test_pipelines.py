@@ -88,6 +88,7 @@ def test_batches_are_padded_and_of_about_equal_lengths(
     assert not np.array_equal(widths, sorted(widths, reverse=True))
 
 
+@pytest.mark.slow
 def test_the_order_is_of_seed_and_epoch_alone(pairs: list, vocabulary: SubwordVocabulary) -> None:
     keras.utils.set_random_seed(5)
     three = epochs(batches_of(pairs, vocabulary), 3)

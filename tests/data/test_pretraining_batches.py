@@ -101,6 +101,7 @@ def test_the_next_sentence_follows_and_the_other_is_of_another_document(
     assert seen[1] / len(found) == pytest.approx(0.5, abs=4 * 0.5 / len(found) ** 0.5)
 
 
+@pytest.mark.slow
 def test_lengths_do_not_tell_what_follows(documents: TokenisedDocuments) -> None:
     found = rows(made(documents), epochs=60)
     lengths = {
@@ -179,6 +180,7 @@ def test_packed_rows_are_full_and_hold_all(documents: TokenisedDocuments) -> Non
     assert text == expected[:-1]
 
 
+@pytest.mark.slow
 def test_each_epoch_is_anew_or_as_the_first(documents: TokenisedDocuments) -> None:
     def two(dynamic: bool) -> list[list[bytes]]:
         batches = made(documents, dynamic=dynamic, shuffle=False)
@@ -192,6 +194,7 @@ def test_each_epoch_is_anew_or_as_the_first(documents: TokenisedDocuments) -> No
     assert fixed == again == first
 
 
+@pytest.mark.slow
 def test_a_row_is_of_seed_epoch_and_number_alone(documents: TokenisedDocuments) -> None:
     def seen(epochs: int, **changes: Any) -> list[bytes]:
         return [row["tokens"].tobytes() for row in rows(made(documents, **changes), epochs)]
@@ -205,6 +208,7 @@ def test_a_row_is_of_seed_epoch_and_number_alone(documents: TokenisedDocuments) 
     assert sorted(seen(1, batch_size=5, shuffle=False)) == sorted(three[:steps])
 
 
+@pytest.mark.slow
 def test_batches_are_of_about_equal_lengths(documents: TokenisedDocuments) -> None:
     batches = made(documents, max_length=100, shorter=0.5, next_sentence=False)
     for inputs, labels in batches.dataset.take(batches.steps).as_numpy_iterator():

@@ -162,6 +162,7 @@ def labelled(questions: list[Question], **options: Any) -> list[tuple[list[int],
     return found
 
 
+@pytest.mark.slow
 def test_windows_with_the_places_of_answers() -> None:
     """Beside a question of two pieces and three special ids a row has room for five."""
     question = Question("1", "b?", "a b c add b  ?", ("add",), (6,))
@@ -174,6 +175,7 @@ def test_windows_with_the_places_of_answers() -> None:
     assert [labels for _, *labels in labelled([none])] == [[0, 0]] * 3
 
 
+@pytest.mark.slow
 def test_the_word_of_an_answer_within_it() -> None:
     within = Question("1", "?", "a bd ?", ("d",), (3,))
     assert labelled([within]) == [([2, 10, 3, 5, 6, 9, 10, 3], 4, 5)]
@@ -192,6 +194,7 @@ def test_an_answer_of_which_nothing_is_left() -> None:
     assert labels["start"].numpy().tolist() == labels["end"].numpy().tolist() == [4]
 
 
+@pytest.mark.slow
 def test_all_windows_are_there_once_in_an_order_by_the_seed() -> None:
     rng = np.random.default_rng(0)
     questions = [

@@ -116,6 +116,7 @@ def test_a_row_alone_gives_what_it_gives_in_the_batch(width: int) -> None:
         assert not together.alignment[row, ..., length:].any()
 
 
+@pytest.mark.slow
 @on_tensorflow
 @pytest.mark.parametrize("width", [0, 3])
 @pytest.mark.parametrize("xla", [False, True])

@@ -11,6 +11,8 @@ from kblocks.models import BertEncoder, BertSpanClassifier
 from kblocks.text import WordPieceVocabulary
 from tests.export.test_text_classifier import ODD
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["who", "?", ".", "anna", "ben", "sail", "##s", "on", "lake", "é"]
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
 LONG = "Ben  sails on Lake É. Anna sails on.  Who sails? Ben, on Anna."

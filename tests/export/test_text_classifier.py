@@ -10,6 +10,8 @@ from kblocks.export import TextClassifier
 from kblocks.models import BertClassifier, BertEncoder
 from kblocks.text import WordPieceVocabulary
 
+pytestmark = pytest.mark.slow
+
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "##ly", "!"]
 ODD = {
     "nothing": b"",

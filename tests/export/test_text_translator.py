@@ -8,6 +8,8 @@ import tensorflow as tf
 from kblocks import tokens
 from tests.export.conftest import tiny_translator
 
+pytestmark = pytest.mark.slow
+
 ANY = {
     "empty": b"",
     "spaces": b" \t\r\n ",

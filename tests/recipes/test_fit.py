@@ -51,6 +51,7 @@ def timeless(history):
     return [{k: v for k, v in row.items() if k != "minutes"} for row in history]
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(tmp_path):
     whole, history = train(tmp_path / "whole")
     train(tmp_path / "parts", epochs=2)

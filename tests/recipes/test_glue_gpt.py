@@ -27,6 +27,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.path
 
 
+@pytest.mark.slow
 def test_the_weights_are_the_runs_unless_from_scratch(pretrained: Path) -> None:
     recipe = get("glue-gpt")
     *_, trained = get("characters").load(RunDirectory.open(pretrained))

@@ -155,6 +155,7 @@ def test_held_out_documents_are_whole(text: Path) -> None:
     assert len({*both}) == 160
 
 
+@pytest.mark.slow
 def test_shards_bring_their_vocabulary(text: Path, tmp_path: Path) -> None:
     recipe, settings = get("pretraining"), config(text)
     splits = recipe.read(settings)

@@ -93,6 +93,7 @@ def test_the_epoch_that_is_kept_is_told_measured_and_loaded(tmp_path, keep, numb
     assert [path.name for path in recipe.plot(run)] == ["curves.png"]
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_one_batch(tmp_path):
     """To the end of the run: the rate falls as it does with large batches."""
     slopes = []

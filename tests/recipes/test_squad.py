@@ -104,6 +104,7 @@ def test_from_a_file_to_a_served_model(
     assert (result.exit_code, told["answer"], told["start"]) == (0, "Anna", 6)
 
 
+@pytest.mark.slow
 def test_in_1_1_there_is_always_an_answer(checkpoint: Path, tmp_path: Path) -> None:
     recipe = get("squad")
     config = recipe.Config(**settings(tmp_path / "data", checkpoint, "1.1", threshold=1e9))

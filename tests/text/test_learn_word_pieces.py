@@ -55,6 +55,7 @@ def test_text_that_does_not_do() -> None:
     assert np.isin(["[", "##x", "f"], learned.pieces).tolist() == [True, False, True]
 
 
+@pytest.mark.slow
 def test_another_process_learns_the_same(tmp_path: Path) -> None:
     program = (
         "import sys; from kblocks.text import WordPieceVocabulary;"

@@ -48,7 +48,7 @@ def test_steps_are_the_papers(dtype: str, weight_decay: float | None) -> None:
     np.testing.assert_allclose(found, expected, rtol=5e-2 if dtype == "bfloat16" else 1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("weight_decay", [None, 0.4])
 def test_training_is_as_with_keras(weight_decay: float | None, jit_compile: bool) -> None:
     """Under a clipping that only makes rows one tensor, for Keras squares each row by itself."""

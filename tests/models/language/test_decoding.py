@@ -84,6 +84,7 @@ def test_a_window_says_what_the_caches_say_as_long_as_they_last(model_class: typ
         np.testing.assert_allclose(numpy(cached.scores), numpy(slid.scores), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [PADDED, np.tile(PADDED[:1], (1, 3))], ids=["short", "long"])
 def test_a_window_slides_on(prompt: np.ndarray) -> None:
     """Prompts that fit, and one that is longer than the window by itself."""

@@ -80,6 +80,7 @@ def test_the_logits_are_those_of_the_extract_token() -> None:
     np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language_weight", [0.0, 0.5])
 def test_the_loss_of_a_fit_is_the_tasks_and_the_language_models(language_weight: float) -> None:
     model = classifier(language_weight=language_weight)
